@@ -1,0 +1,59 @@
+"""What encoders give and objectives take. Every mask lies beside the features it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+class _Movable:
+    """Moving and casting for frozen dataclasses of tensors."""
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None):
+        """A copy on `device`; `dtype` applies to the floating-point tensors only."""
+
+        def move(tensor: Tensor | None) -> Tensor | None:
+            if tensor is None:
+                return None
+            return tensor.to(device, dtype if tensor.is_floating_point() else None)
+
+        return type(self)(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFeatures(_Movable):
+    """An image at three depths, before or after projection.
+
+    Attributes:
+        shallow: the finer map (ResNet's `layer2`, Lite0's stride 8).
+        deep: the map that local alignment usually works on (ResNet's `layer3`; Lite0's strides 8, 16, 32 on one grid).
+        pooled: one vector an image.
+    """
+
+    shallow: Float[Tensor, "batch shallow_dim shallow_height shallow_width"]
+    deep: Float[Tensor, "batch deep_dim deep_height deep_width"]
+    pooled: Float[Tensor, "batch pooled_dim"]
+
+
+@dataclass(frozen=True, eq=False)
+class TextFeatures(_Movable):
+    """A report as words, as sentences and as a whole, before or after projection.
+
+    Attributes:
+        words: zero where `word_mask` is False.
+        word_mask: True where there is a word.
+        word_sentence: the sentence each word stands in, -1 at padding.
+        sentences: zero where `sentence_mask` is False.
+        sentence_mask: True where there is a sentence.
+        report: one vector a report; zero for an empty report.
+    """
+
+    words: Float[Tensor, "batch words word_dim"]
+    word_mask: Bool[Tensor, "batch words"]
+    word_sentence: Int[Tensor, "batch words"]
+    sentences: Float[Tensor, "batch sentences sentence_dim"]
+    sentence_mask: Bool[Tensor, "batch sentences"]
+    report: Float[Tensor, "batch report_dim"]

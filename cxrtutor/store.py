@@ -1,0 +1,99 @@
+"""Where things that were computed once are kept, and how they get there whole or not at all.
+
+Everything expensive (a data set, cached features, a trained model) lives in a folder whose name is a hash of *what was
+asked for*, so asking again finds it, and asking for something else never overwrites it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+
+def home() -> Path:
+    """The folder that holds data sets, features and runs: `$CXRTUTOR_HOME`, or the user's cache folder."""
+    chosen = os.environ.get("CXRTUTOR_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cxrtutor")
+
+
+def content_key(asked_for: object) -> str:
+    """Sixteen hexadecimal digits that stand for `asked_for`, any value JSON can hold.
+
+    Key order does not matter, tuples equal lists, and floats are written exactly.
+    """
+    text = json.dumps(asked_for, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def place(kind: str, asked_for: object) -> Path:
+    """The folder for `asked_for` among the things of one `kind` ("data", "features", "runs"); it may not exist yet."""
+    return home() / kind / content_key(asked_for)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder that becomes `target` when the block ends well.
+
+    An exception or a kill leaves `target` as it was. Where another process finished the same `target` first, its folder
+    stays and ours is dropped: both hold the same content.
+
+    Raises:
+        InputError: the folder cannot be written (full disk, read-only place).
+    """
+    with explained_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            yield partial
+            try:
+                partial.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_file(target: Path, content: bytes | str) -> None:
+    """Write `content` under a temporary name and rename it, so that no reader ever sees half a file.
+
+    Raises:
+        InputError: the file cannot be written (full disk, read-only place).
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with explained_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def explained_write_errors(target: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write into a message that says where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise InputError(
+            f"Cannot write {target}: {os.strerror(error.errno)}. "
+            "Free some space or set CXRTUTOR_HOME to a folder that you may write to."
+        ) from error
