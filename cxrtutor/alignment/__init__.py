@@ -1,0 +1,1 @@
+"""Objectives that pull an image and its report together, globally and locally."""

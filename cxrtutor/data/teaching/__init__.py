@@ -1,0 +1,1 @@
+"""The embedded default: real anatomy, simulated disease, known truth."""
