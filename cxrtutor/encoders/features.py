@@ -25,22 +25,25 @@ class _Movable:
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures(_Movable):
-    """An image at three depths, before or after projection.
+    """An image at three depths, before or after projection. An encoder fills all; a projection may leave a depth out.
 
     Attributes:
         shallow: the finer map (ResNet's `layer2`, Lite0's stride 8).
         deep: the map that local alignment usually works on (ResNet's `layer3`; Lite0's strides 8, 16, 32 on one grid).
-        pooled: one vector an image.
+        final: the last map of the encoder, before pooling.
+        pooled: one vector an image: the mean of `final` over its regions.
     """
 
-    shallow: Float[Tensor, "batch shallow_dim shallow_height shallow_width"]
-    deep: Float[Tensor, "batch deep_dim deep_height deep_width"]
+    shallow: Float[Tensor, "batch shallow_dim shallow_height shallow_width"] | None
+    deep: Float[Tensor, "batch deep_dim deep_height deep_width"] | None
+    final: Float[Tensor, "batch pooled_dim final_height final_width"]
     pooled: Float[Tensor, "batch pooled_dim"]
 
 
 @dataclass(frozen=True, eq=False)
 class TextFeatures(_Movable):
-    """A report as words, as sentences and as a whole, before or after projection.
+    """A report as words, as sentences and as a whole, before or after projection. An encoder fills all; a projection
+    may leave a unit out (None).
 
     Attributes:
         words: zero where `word_mask` is False.
@@ -51,9 +54,9 @@ class TextFeatures(_Movable):
         report: one vector a report; zero for an empty report.
     """
 
-    words: Float[Tensor, "batch words word_dim"]
+    words: Float[Tensor, "batch words word_dim"] | None
     word_mask: Bool[Tensor, "batch words"]
     word_sentence: Int[Tensor, "batch words"]
-    sentences: Float[Tensor, "batch sentences sentence_dim"]
+    sentences: Float[Tensor, "batch sentences sentence_dim"] | None
     sentence_mask: Bool[Tensor, "batch sentences"]
     report: Float[Tensor, "batch report_dim"]
