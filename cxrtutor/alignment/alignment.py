@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -34,11 +35,12 @@ class Alignment:
     maps: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """One alignment objective: `forward(PairedFeatures) -> Alignment`. It reads no files and knows no method's name."""
 
+    @abstractmethod
     def forward(self, pairs: PairedFeatures) -> Alignment:
-        raise NotImplementedError
+        """The loss of a batch, its parts and maps."""
 
     def on_epoch(self, epoch: int) -> None:
         """Called before epoch `epoch` (from 0), for objectives that change as training goes on."""

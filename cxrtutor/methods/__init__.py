@@ -1,0 +1,1 @@
+"""The papers as recipes: encoders, projections, objectives and weights."""

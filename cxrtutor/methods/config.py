@@ -1,0 +1,141 @@
+"""What a run is made of, as a file that is checked key by key before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+
+
+class Strict(BaseModel):
+    """A settings group: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Strict):
+    """Which studies: an edition of the teaching set, or a prepared set's folder.
+
+    `subset` trains on the first so many training studies only (for data-scaling experiments and tests).
+    """
+
+    set: str = "teaching"
+    edition: Literal["full", "quick"] = "full"
+    subset: int | None = Field(default=None, gt=0)
+
+
+class ImageEncoderConfig(Strict):
+    name: str = "efficientnet-lite0"
+    trainable: bool = False
+    pretrained: bool = True
+
+
+class TextEncoderConfig(Strict):
+    name: str = "minilm"
+    trainable: bool = False
+    pretrained: bool = True
+    context: Literal["sentence", "report"] = "sentence"
+
+
+class ProjectionConfig(Strict):
+    """`head` and `standardize` are explained in `cxrtutor.encoders.projection`."""
+
+    dim: int = Field(default=128, gt=0)
+    head: Literal["linear", "convolution"] = "convolution"
+    standardize: bool = True
+
+
+class ModelConfig(Strict):
+    image_size: int = Field(default=128, gt=0)
+    image_encoder: ImageEncoderConfig = ImageEncoderConfig()
+    text_encoder: TextEncoderConfig = TextEncoderConfig()
+    projection: ProjectionConfig = ProjectionConfig()
+
+
+class OptimizationConfig(Strict):
+    """AdamW with linear warm-up over `warmup` of all steps, then cosine decay to zero."""
+
+    epochs: int = Field(default=6, gt=0)
+    batch_size: int = Field(default=64, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class RunConfig(Strict):
+    """One pre-training run, whole.
+
+    `alignment` holds the settings of the method's own objectives; the method checks them (`methods.registry`).
+    """
+
+    method: str
+    seed: int = 0
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    alignment: dict[str, Any] = {}
+    optimization: OptimizationConfig = OptimizationConfig()
+
+
+def load_config(path: Path | str, changes: Mapping[str, Any] | None = None) -> RunConfig:
+    """Read a YAML recipe; `changes` replaces values by dotted key (`{"optimization.epochs": 2}`).
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key, or a value out of its range; the message names the key.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no configuration at {path}. The recipes of the course are in configs/.")
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold `key: value` lines, not a {type(values).__name__}.")
+    for key, value in (changes or {}).items():
+        _set(values, key.split("."), value)
+    return validated(RunConfig, values, where=str(path))
+
+
+def validated[Model: BaseModel](model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """`values` as a `model`; every fault is named with its key and, for an unknown key, the nearest known one.
+
+    Raises:
+        InputError: a key is unknown, missing, or out of its range.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_fault(model, fault)}" for fault in error.errors())
+        raise InputError(f"{where} is not a valid configuration:\n{faults}") from error
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value
+
+
+def _fault(model: type[BaseModel], fault: Any) -> str:
+    key = ".".join(map(str, fault["loc"]))
+    if fault["type"] != "extra_forbidden":
+        return f"{key}: {fault['msg']} (it is {fault['input']!r})"
+    known = list(_group(model, fault["loc"][:-1]).model_fields)
+    near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
+    return f"{key}: unknown key; {hint}"
+
+
+def _group(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel]:
+    """The settings group that stands at `path` below `model`."""
+    for key in path:
+        model = model.model_fields[key].annotation  # type: ignore[assignment]
+    return model

@@ -1,0 +1,164 @@
+"""The aligned model: two encoders, their projections, and how the pair is read to make a map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .. import store
+from ..alignment.alignment import PairedFeatures
+from ..encoders.features import ImageFeatures, TextFeatures
+from ..encoders.image import image_encoder
+from ..encoders.projection import Depth, ImageProjection, TextProjection, Unit
+from ..encoders.text import text_encoder
+from ..errors import InputError
+from .config import ModelConfig, validated
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Which map a prompt is compared with, and at which text unit the prompt is embedded.
+
+    A method is read through the projections its own loss trained: a map through another method's head measures the
+    wrong head, not the method.
+    """
+
+    depth: Depth
+    unit: Literal["sentences", "report"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a method needs of a model beside its encoders: local heads, and the read-out they are trained for."""
+
+    readout: Readout
+    depths: tuple[Depth, ...] = ()
+    units: tuple[Unit, ...] = ()
+    shared_text_head: bool = False
+
+
+class AlignedModel(nn.Module):
+    """Encoders and projections whose outputs share one space.
+
+    Frozen encoders are rebuilt by name when a model is loaded; only what training could change is saved.
+    """
+
+    def __init__(self, config: ModelConfig, architecture: Architecture) -> None:
+        super().__init__()
+        self.config = config
+        self.architecture = architecture
+        self.image_encoder = image_encoder(**config.image_encoder.model_dump())
+        self.text_encoder = text_encoder(**config.text_encoder.model_dump())
+        shallow, deep, pooled = self.image_encoder.dims
+        self.image_projection = ImageProjection(
+            {"shallow": shallow, "deep": deep, "final": pooled},
+            config.projection.dim,
+            architecture.depths,
+            config.projection.head,
+        )
+        self.text_projection = TextProjection(
+            self.text_encoder.dim, config.projection.dim, architecture.units, architecture.shared_text_head
+        )
+
+    @property
+    def image_size(self) -> int:
+        """The side, in pixels, of the square images the model was trained on."""
+        return self.config.image_size
+
+    def forward(self, image: ImageFeatures, text: TextFeatures) -> PairedFeatures:
+        """Both sides' encoder features, projected."""
+        return PairedFeatures(self.image_projection(image), self.text_projection(text))
+
+    def encode_images(self, images: Float[Tensor, "batch 1 height width"]) -> ImageFeatures:
+        """The encoder's features of images in [0, 1]; a frozen encoder gives what its cache holds, to the last bit."""
+        return self.image_encoder(images)
+
+    def region_map(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
+        """The projected map that the read-out names."""
+        regions = getattr(self.image_projection(features), self.architecture.readout.depth)
+        assert regions is not None, "Architecture.depths holds the depth that the read-out names"
+        return regions
+
+    def embed_prompts(self, prompts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
+        """Every prompt as a report of one sentence, at the text unit that the read-out names.
+
+        Raises:
+            InputError: a prompt is empty or longer than the encoder takes.
+        """
+        for prompt in prompts:
+            self.text_encoder.check_prompt(prompt)
+        text = self.text_projection(self.text_encoder([[prompt] for prompt in prompts]))
+        return text.report if self.architecture.readout.unit == "report" else text.sentences[:, 0]
+
+    @torch.no_grad()
+    def similarity_maps(
+        self, features: ImageFeatures, prompts: Sequence[str]
+    ) -> Float[Tensor, "batch grid_height grid_width"]:
+        """Dot product of every region of image `i` with prompt `i` (AFLoc's read-out)."""
+        distinct = list(dict.fromkeys(prompts))
+        row = {prompt: index for index, prompt in enumerate(distinct)}
+        queries = self.embed_prompts(distinct)[[row[prompt] for prompt in prompts]]
+        return torch.einsum("bdhw,bd->bhw", self.region_map(features).float(), queries.float())
+
+    def changeable_state(self) -> dict[str, Tensor]:
+        """What training can change: the projections, and the encoders that are trainable."""
+        fixed = [
+            name
+            for name, encoder in (("image_encoder.", self.image_encoder), ("text_encoder.", self.text_encoder))
+            if not encoder.trainable
+        ]
+        state = self.state_dict()
+        return {key: value for key, value in state.items() if not key.startswith(tuple(fixed))}
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write `model.safetensors` and `model.json` into a new folder.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        with store.new_folder(Path(folder)) as partial:
+            state = {key: value.contiguous() for key, value in self.changeable_state().items()}
+            save_file(state, partial / "model.safetensors")
+            description = {"model": self.config.model_dump(), "architecture": asdict(self.architecture)}
+            (partial / "model.json").write_text(json.dumps(description, indent=1))
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> AlignedModel:
+        """Load what `save_pretrained` wrote, ready for use (evaluation mode).
+
+        Raises:
+            InputError: the folder is not a saved model, or its files do not fit together.
+        """
+        folder = Path(folder)
+        if not (folder / "model.json").is_file() or not (folder / "model.safetensors").is_file():
+            raise InputError(
+                f"There is no trained model in {folder} (model.json and model.safetensors are expected). "
+                "`cxrtutor pretrain CONFIG` makes one and prints its folder."
+            )
+        try:
+            description = json.loads((folder / "model.json").read_text())
+            state = load_file(folder / "model.safetensors")
+        except (json.JSONDecodeError, SafetensorError) as error:
+            raise InputError(f"The model in {folder} is damaged ({error}). Delete the folder and train again.") from error
+        config = validated(ModelConfig, description["model"], where=str(folder / "model.json"))
+        model = cls(config, _architecture(description["architecture"]))
+        expected = model.changeable_state()
+        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in expected.items()}:
+            odd = sorted(set(state) ^ set(expected)) or ["a shape"]
+            raise InputError(f"The weights in {folder} do not fit model.json: {', '.join(odd[:3])}.")
+        model.load_state_dict({key: state[key].to(value.dtype) for key, value in expected.items()}, strict=False)
+        return model.eval()
+
+
+def _architecture(values: dict) -> Architecture:
+    lists = {key: tuple(values[key]) for key in ("depths", "units")}
+    return Architecture(**{**values, **lists, "readout": Readout(**values["readout"])})

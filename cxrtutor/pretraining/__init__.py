@@ -1,0 +1,1 @@
+"""The training loop, and what makes a long one safe to interrupt."""

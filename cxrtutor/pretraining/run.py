@@ -1,0 +1,91 @@
+"""A pre-training run as a folder: what was asked for, the log, the checkpoint, the model."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..methods.config import RunConfig, validated
+from ..methods.model import AlignedModel
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder.
+
+    `config.json` is written first and `result.json` last, so a folder without the latter is a run to be resumed.
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Run:
+        """A finished run.
+
+        Raises:
+            InputError: there is no run there, or it is not finished.
+        """
+        run = cls(Path(folder))
+        if not run.finished:
+            state = "unfinished; pre-train again with the same configuration to resume it"
+            reason = state if run.config_path.is_file() else "no run"
+            raise InputError(f"{folder}: {reason}. `cxrtutor pretrain CONFIG` prints the folder of the run it makes.")
+        return run
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "result.json").is_file()
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration the run was asked for."""
+        return validated(RunConfig, json.loads(self.config_path.read_text()), where=str(self.config_path))
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Seconds, steps, and the last training and validation loss."""
+        return json.loads((self.folder / "result.json").read_text())
+
+    def model(self) -> AlignedModel:
+        """The trained model, ready for use."""
+        return AlignedModel.from_pretrained(self.folder / "model")
+
+    def log(self) -> list[dict[str, Any]]:
+        """One entry a step ("step", "epoch", "loss", its parts, "learning_rate"), and one an epoch ("validation_loss")."""
+        return [json.loads(line) for line in (self.folder / "log.jsonl").read_text().splitlines()]
+
+
+class Log:
+    """The JSON-lines log of a run, cut back to where a resumed run goes on."""
+
+    def __init__(self, path: Path, keep_to_step: int) -> None:
+        kept = []
+        if path.is_file():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= keep_to_step]
+        path.write_text("".join(line + "\n" for line in kept))
+        self._file = path.open("a")
+
+    def write(self, **entry: float) -> None:
+        """Append one entry and hand it to the operating system."""
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _step_of(line: str) -> float:
+    """The step of a log line; a line that a kill cut in half belongs to no kept step."""
+    try:
+        return json.loads(line)["step"]
+    except (json.JSONDecodeError, KeyError):
+        return float("inf")
