@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import store
 from ..errors import InputError
 from ..methods.config import RunConfig, validated
 from ..methods.model import AlignedModel
@@ -41,6 +42,10 @@ class Run:
         return self.folder / "config.json"
 
     @property
+    def log_path(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
     def finished(self) -> bool:
         return (self.folder / "result.json").is_file()
 
@@ -59,18 +64,23 @@ class Run:
         return AlignedModel.from_pretrained(self.folder / "model")
 
     def log(self) -> list[dict[str, Any]]:
-        """One entry a step ("step", "epoch", "loss", its parts, "learning_rate"), and one an epoch ("validation_loss")."""
-        return [json.loads(line) for line in (self.folder / "log.jsonl").read_text().splitlines()]
+        """One entry a step: "step", "epoch", "seconds", "loss", its parts, "learning_rate", and, at the end of an epoch,
+        "validation_loss"."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
 
 
 class Log:
-    """The JSON-lines log of a run, cut back to where a resumed run goes on."""
+    """The JSON-lines log of a run, cut back to where a resumed run goes on.
+
+    Attributes:
+        seconds: training seconds up to there.
+    """
 
     def __init__(self, path: Path, keep_to_step: int) -> None:
-        kept = []
-        if path.is_file():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= keep_to_step]
-        path.write_text("".join(line + "\n" for line in kept))
+        lines = path.read_text().splitlines() if path.is_file() else []
+        kept = [entry for line in lines if (entry := _entry(line)) is not None and entry["step"] <= keep_to_step]
+        self.seconds = kept[-1]["seconds"] if kept else 0.0
+        store.write_file(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._file = path.open("a")
 
     def write(self, **entry: float) -> None:
@@ -83,9 +93,9 @@ class Log:
         self._file.close()
 
 
-def _step_of(line: str) -> float:
-    """The step of a log line; a line that a kill cut in half belongs to no kept step."""
+def _entry(line: str) -> dict[str, Any] | None:
+    """A log line's entry, or None for the one that a kill cut in half."""
     try:
-        return json.loads(line)["step"]
-    except (json.JSONDecodeError, KeyError):
-        return float("inf")
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None

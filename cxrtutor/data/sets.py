@@ -1,0 +1,28 @@
+"""One door to every set of studies: the teaching set by its name, a prepared set by its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from .dataset import StudyDataset
+
+
+def open_studies(name: str, split: str, edition: str = "full") -> StudyDataset:
+    """The studies of one split.
+
+    Args:
+        name: "teaching", or the folder of a prepared set.
+        split: "train", "validation", "test", and what else the set has.
+        edition: of the teaching set, "full" or "quick"; the set is made where it is not there yet.
+
+    Raises:
+        InputError: there is no such set or split.
+    """
+    if name == "teaching":
+        from .teaching.make import teaching_set
+
+        return teaching_set(split, edition)
+    if not (Path(name) / "card.json").is_file():
+        raise InputError(f"There is no prepared set in {name} (no card.json). Name its folder, or 'teaching'.")
+    return StudyDataset(Path(name), split)

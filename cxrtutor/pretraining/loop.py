@@ -1,0 +1,229 @@
+"""The one training loop: teaching scale on two cores, paper scale on many GPUs, every method alike."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .. import store
+from ..alignment.alignment import Alignment, Objective
+from ..data.dataset import StudyDataset
+from ..data.sets import open_studies
+from ..encoders.caching import image_source, text_source
+from ..encoders.features import ImageFeatures, TextFeatures
+from ..errors import InputError
+from ..methods.config import RunConfig
+from ..methods.model import AlignedModel
+from ..methods.registry import method
+from .checkpoint import load_checkpoint, save_checkpoint
+from .gathering import gather_pairs
+from .run import Log, Run
+from .schedule import batches, learning_rate
+
+VERSION = 1
+"""Part of every run's key: raised when the loop comes to train differently from the same configuration."""
+
+STANDARDIZATION_SAMPLE = 512
+"""Training studies from which the channels' means and deviations are measured."""
+
+
+class Training(nn.Module):
+    """Model and objective as the one module that an optimiser, a device and a checkpoint see."""
+
+    def __init__(self, model: AlignedModel, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, image: ImageFeatures, text: TextFeatures) -> Alignment:
+        return self.objective(gather_pairs(self.model(image, text)))
+
+    def changeable_state(self) -> dict[str, Tensor]:
+        """What training changes: the model's projections and trainable encoders, and the objective's parameters."""
+        state = {f"model.{key}": value for key, value in self.model.changeable_state().items()}
+        return state | {f"objective.{key}": value for key, value in self.objective.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images and reports of one split, as features: from a cache where the encoder is frozen, live where it is not."""
+
+    images: Any
+    texts: Any
+
+    @classmethod
+    def of(cls, model: AlignedModel, studies: StudyDataset) -> Pairs:
+        return cls(image_source(model.image_encoder, studies), text_source(model.text_encoder, studies))
+
+    def batch(self, indices: Int[np.ndarray, "batch"]) -> tuple[ImageFeatures, TextFeatures]:
+        return self.images.batch(indices), self.texts.batch(indices)
+
+
+def run_folder(config: RunConfig) -> Path:
+    """Where the run of `config` is, or will be: a function of the configuration, the data and this loop's version."""
+    data = open_studies(config.data.set, "train", config.data.edition)
+    return store.place("runs", {"config": config.model_dump(), "data": data.key, "version": VERSION})
+
+
+def pretrain(
+    config: RunConfig,
+    *,
+    devices: int = 1,
+    accelerator: str = "auto",
+    checkpoint_every: int = 50,
+    progress: bool = True,
+) -> Run:
+    """Train what `config` asks for, or load it where it was trained before.
+
+    An interrupted run goes on from its last checkpoint and yields what an uninterrupted one would have.
+
+    Args:
+        config: the run; `methods.config.load_config` reads one from a file.
+        devices: processes; the batch size of `config` is that of all together.
+        accelerator: as Lightning Fabric names them ("cpu", "cuda", "auto").
+        checkpoint_every: steps between checkpoints, and so the most that an interruption costs.
+        progress: show a progress bar.
+
+    Raises:
+        InputError: the configuration, the data or a checkpoint is wrong, or the disk refuses.
+        FloatingPointError: the loss is no longer a number.
+    """
+    run = Run(run_folder(config))
+    if run.finished:
+        return run
+    with store.explained_write_errors(run.folder):
+        run.folder.mkdir(parents=True, exist_ok=True)
+    store.write_file(run.config_path, json.dumps(config.model_dump(), indent=1))
+    _Trainer(config, run, devices, accelerator, checkpoint_every, progress).train()
+    return run
+
+
+class _Trainer:
+    """One call of `pretrain`."""
+
+    def __init__(
+        self, config: RunConfig, run: Run, devices: int, accelerator: str, checkpoint_every: int, progress: bool
+    ) -> None:
+        self.config, self.run = config, run
+        self.checkpoint_every, self.progress = checkpoint_every, progress
+        options = config.optimization
+        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=options.precision)
+        self.fabric.launch()
+        if options.batch_size % self.fabric.world_size:
+            raise InputError(
+                f"optimization.batch_size = {options.batch_size} cannot be shared by {self.fabric.world_size} processes."
+            )
+        self.fabric.seed_everything(config.seed, verbose=False)
+        recipe = method(config.method)
+        training = Training(recipe.model(config), recipe.objective(config))
+        self.pairs = self._open(training.model, "train")
+        self.validation = self._open(training.model, "validation")
+        self.studies = min(len(self.pairs.images), config.data.subset or len(self.pairs.images))
+        if config.model.projection.standardize:
+            sample = np.arange(min(self.studies, STANDARDIZATION_SAMPLE))
+            training.model.image_projection.measure(self.pairs.images.batch(sample))
+        self.plain = training
+        trained = [parameter for parameter in training.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, weight_decay=options.weight_decay, betas=options.betas)
+        self.module, self.optimizer = self.fabric.setup(training, optimizer)
+        self.steps_per_epoch = len(batches(self.studies, options.batch_size, config.seed, 0))
+        self.total = self.steps_per_epoch * options.epochs
+
+    def _open(self, model: AlignedModel, split: str) -> Pairs:
+        return Pairs.of(model, open_studies(self.config.data.set, split, self.config.data.edition))
+
+    def train(self) -> None:
+        done = load_checkpoint(self.run.folder / "checkpoint", self.plain, self.optimizer)
+        log = Log(self.run.log_path, keep_to_step=done) if self.fabric.is_global_zero else None
+        began = time.perf_counter() - (log.seconds if log else 0)
+        bar = tqdm(
+            total=self.total, initial=done, desc=f"pre-training {self.config.method}", unit="step", disable=self._quiet()
+        )
+        step = done
+        try:
+            for epoch in range(done // self.steps_per_epoch, self.config.optimization.epochs):
+                self.plain.objective.on_epoch(epoch)
+                order = batches(self.studies, self.config.optimization.batch_size, self.config.seed, epoch)
+                for indices in order[step - epoch * self.steps_per_epoch :]:
+                    entry = self._step(step, indices)
+                    step += 1
+                    bar.update()
+                    bar.set_postfix(loss=f"{entry['loss']:.3f}")
+                    last_of_epoch = step % self.steps_per_epoch == 0
+                    if last_of_epoch:
+                        entry["validation_loss"] = self._validation_loss()
+                    if log:
+                        log.write(step=step, epoch=epoch, seconds=round(time.perf_counter() - began, 3), **entry)
+                    if step % self.checkpoint_every == 0 and step < self.total:
+                        self._save_checkpoint(step)
+        finally:
+            bar.close()
+            if log:
+                log.close()
+        if self.fabric.is_global_zero:
+            self._finish()
+        self.fabric.barrier()
+
+    def _quiet(self) -> bool | None:
+        """tqdm's `disable`: None leaves the choice to whether a terminal is watching."""
+        return None if self.progress and self.fabric.is_global_zero else True
+
+    def _step(self, step: int, indices: Int[np.ndarray, "batch"]) -> dict[str, float]:
+        options = self.config.optimization
+        rate = learning_rate(step, self.total, options.learning_rate, options.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.module.train()
+        mine = indices[self.fabric.global_rank :: self.fabric.world_size]
+        alignment = self.module(*self._to_device(self.pairs.batch(mine)))
+        loss = alignment.loss.item()
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss became {loss} at step {step + 1}. Lower optimization.learning_rate or train in 32-true."
+            )
+        self.optimizer.zero_grad()
+        self.fabric.backward(alignment.loss)
+        if options.clip_norm is not None:
+            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=options.clip_norm, error_if_nonfinite=False)
+        self.optimizer.step()
+        parts = {name: value.item() for name, value in alignment.parts.items()}
+        return {"loss": loss, **parts, "learning_rate": rate}
+
+    def _to_device(self, features: tuple[ImageFeatures, TextFeatures]) -> tuple[ImageFeatures, TextFeatures]:
+        image, text = features
+        return image.to(self.fabric.device), text.to(self.fabric.device)
+
+    @torch.no_grad()
+    def _validation_loss(self) -> float:
+        """Mean loss over the validation split in fixed batches of the training batch size."""
+        self.module.eval()
+        size = self.config.optimization.batch_size
+        count = max(len(self.validation.images) // size, 1)
+        losses = []
+        for index in range(count):
+            indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
+            mine = indices[self.fabric.global_rank :: self.fabric.world_size]
+            losses.append(self.module(*self._to_device(self.validation.batch(mine))).loss.item())
+        return float(np.mean(losses))
+
+    def _save_checkpoint(self, step: int) -> None:
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.run.folder / "checkpoint", step, self.plain.changeable_state(), self.optimizer)
+
+    def _finish(self) -> None:
+        model_folder = self.run.folder / "model"
+        if not model_folder.exists():
+            self.plain.model.save_pretrained(model_folder)
+        last = self.run.log()[-1]
+        result = {key: last[key] for key in ("step", "seconds", "loss", "validation_loss")}
+        store.write_file(self.run.folder / "result.json", json.dumps(result, indent=1))
