@@ -69,10 +69,15 @@ class Pairs:
         return self.images.batch(indices), self.texts.batch(indices)
 
 
-def run_folder(config: RunConfig) -> Path:
-    """Where the run of `config` is, or will be: a function of the configuration, the data and this loop's version."""
+def run_key(config: RunConfig) -> dict[str, Any]:
+    """Everything a run depends on: the configuration, the data and this loop's version."""
     data = open_studies(config.data.set, "train", config.data.edition)
-    return store.place("runs", {"config": config.model_dump(), "data": data.key, "version": VERSION})
+    return {"config": config.model_dump(mode="json"), "data": data.key, "version": VERSION}
+
+
+def run_folder(config: RunConfig) -> Path:
+    """Where the run of `config` is, or will be."""
+    return store.place("runs", run_key(config))
 
 
 def pretrain(

@@ -1,0 +1,143 @@
+"""Experiments that take minutes a run are run once, recorded, and read by the chapters.
+
+A record holds what every sample measured, beside everything that says where it came from. It is not a typed result: it
+is refused as soon as the configuration, the data or the training loop it was made with is no longer today's, and the
+test suite trains one record anew, drawn at random.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, store
+from ..data.sets import open_studies
+from ..encoders.caching import image_source
+from ..errors import InputError
+from ..evaluation.evaluate import evaluate
+from ..evaluation.measurements import Measurements
+from ..methods.model import AlignedModel
+from ..pretraining.loop import pretrain, run_key
+from .experiments import Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A trial and what it measured.
+
+    Attributes:
+        about: `key` (what was asked for), `seconds` (of training), `machine`, `package`, `made` (a date), `config`.
+        curve: training loss averaged over every epoch, and the validation loss at its end.
+        measurements: by split.
+    """
+
+    about: Mapping[str, Any]
+    curve: Sequence[Mapping[str, float]]
+    measurements: Mapping[str, Measurements]
+
+    def save(self, path: Path) -> None:
+        """Write the record as JSON.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        content = {
+            "about": self.about,
+            "curve": self.curve,
+            "measurements": {split: measured.to_json() for split, measured in self.measurements.items()},
+        }
+        store.write_file(path, json.dumps(content, indent=1).replace("\n    ", " ") + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: there is no such record, or it is damaged.
+        """
+        if not path.is_file():
+            raise InputError(f"There is no record at {path}. `make experiments` runs what is missing.")
+        try:
+            content = json.loads(path.read_text())
+            measured = {split: Measurements.from_json(values) for split, values in content["measurements"].items()}
+            return cls(content["about"], content["curve"], measured)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} does not hold a record ({error}). Delete it and run `make experiments`.") from error
+
+
+def trial_key(trial: Trial) -> str:
+    """What a record of `trial` depends on: the run (configuration, data, loop) and how it is measured."""
+    measured = {"splits": trial.splits, "protocol": trial.protocol, "prompts": trial.prompts}
+    return store.content_key({"run": run_key(trial.config), **measured})
+
+
+def run_trial(trial: Trial) -> Record:
+    """Train (or load) and measure `trial` on this machine."""
+    run = pretrain(trial.config)
+    model = run.model()
+    log = run.log()
+    epochs = sorted({entry["epoch"] for entry in log})
+    return Record(
+        about={
+            "key": trial_key(trial),
+            "seconds": run.result["seconds"],
+            "machine": f"{platform.system()} {platform.machine()}, {_threads()} threads",
+            "package": __version__,
+            "made": datetime.now(UTC).date().isoformat(),
+            "config": trial.config.model_dump(mode="json"),
+        },
+        curve=[_epoch(log, epoch) for epoch in epochs],
+        measurements={split: measure_model(model, trial, split) for split in trial.splits},
+    )
+
+
+def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements:
+    """`model` on a split of the trial's set, by the trial's protocol and prompts."""
+    studies = open_studies(trial.config.data.set, split, trial.config.data.edition)
+    return evaluate(model, image_source(model.image_encoder, studies), studies, trial.protocol, trial.prompts)
+
+
+def recorded(trial: Trial, folder: Path, *, rerun: bool = False) -> Record:
+    """The record of `trial` below `folder`; `rerun` trains and measures it here instead.
+
+    Raises:
+        InputError: there is no record, or it was made from another configuration, other data or another loop.
+    """
+    if rerun:
+        return run_trial(trial)
+    record = Record.load(folder / trial.file)
+    if record.about["key"] != trial_key(trial):
+        raise InputError(
+            f"The record {folder / trial.file} was made from another configuration, other data or another training "
+            "loop than today's. `make experiments` runs it again."
+        )
+    return record
+
+
+def run_missing(trials: Sequence[Trial], folder: Path) -> list[Path]:
+    """Run and record every trial whose record is missing or outdated; the files that were written."""
+    written = []
+    for trial in trials:
+        try:
+            recorded(trial, folder)
+        except InputError:
+            run_trial(trial).save(folder / trial.file)
+            written.append(folder / trial.file)
+    return written
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _epoch(log: Sequence[Mapping[str, Any]], epoch: int) -> dict[str, float]:
+    entries = [entry for entry in log if entry["epoch"] == epoch]
+    mean = sum(entry["loss"] for entry in entries) / len(entries)
+    return {"epoch": epoch, "loss": round(mean, 5), "validation_loss": round(entries[-1]["validation_loss"], 5)}

@@ -1,0 +1,205 @@
+"""The command line: the course's package without a notebook.
+
+Heavy rooms are imported inside the commands, so that `cxrtutor --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from . import __version__
+from .errors import InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Find lesions in chest radiographs with models that were never shown where they are. "
+    "For learning and research; not for clinical use.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Make the data that the course runs on.")
+app.add_typer(data_app, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
+out = Console()
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 well, 1 a fault of ours (with a traceback), 2 something to mend in what was
+    given, 130 interrupted."""
+    try:
+        app()
+    except InputError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {_escaped(error)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. What was finished is kept; the same command goes on from there.")
+        sys.exit(130)
+
+
+def _escaped(error: InputError) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cxrtutor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    typer.echo(json.dumps(values, allow_nan=False, default=str))
+
+
+@data_app.command("make")
+def data_make(
+    edition: Annotated[str, typer.Option(help="'full' (4,500 studies) or 'quick' (600, for trying things out).")] = "full",
+    workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores, at most 2.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the teaching set: real anatomy, simulated disease, known truth.
+
+    It is written once into the cache folder (`CXRTUTOR_HOME`, or the user's cache). An interrupted run goes on where it
+    stopped; a finished one is found and nothing is done.
+    """
+    from .data.teaching.make import make_teaching_set
+
+    folder = make_teaching_set(edition, workers=workers)
+    card = json.loads((folder / "card.json").read_text())
+    if as_json:
+        _print_json({"folder": str(folder), "counts": card["counts"]})
+    else:
+        out.print(f"The teaching set ({edition}) is in {folder}", soft_wrap=True)
+        out.print(", ".join(f"{split} {count}" for split, count in card["counts"].items()))
+
+
+@app.command()
+def pretrain(
+    config: Annotated[Path, typer.Argument(help="A recipe, such as configs/teaching/lsm.yaml.")],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a value of the recipe: `--set optimization.epochs=2`. May be repeated."),
+    ] = None,
+    devices: Annotated[int, typer.Option(help="Processes or GPUs that share a batch.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="'cpu', 'cuda' or 'auto'.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Pre-train a model as a recipe says, or find it where it was trained before.
+
+    Prints the run's folder, which `localize` and `evaluate` take. An interrupted run is resumed by the same command.
+    """
+    from .methods.config import load_config
+    from .pretraining.loop import pretrain as train
+
+    run = train(load_config(config, _changes(change or [])), devices=devices, accelerator=accelerator)
+    if as_json:
+        _print_json({"folder": str(run.folder), **run.result})
+    else:
+        out.print(f"The run is in {run.folder}", soft_wrap=True)
+        out.print(f"{run.result['step']} steps, {run.result['seconds']:.0f} s, loss {run.result['loss']:.3f}")
+
+
+def _changes(given: Sequence[str]) -> dict[str, Any]:
+    """`key=value` pairs; a value is read as YAML would read it.
+
+    Raises:
+        InputError: a pair has no `=`.
+    """
+    import yaml
+
+    changes = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair}: write it as key=value, such as --set optimization.epochs=2.")
+        changes[key.strip()] = yaml.safe_load(value)
+    return changes
+
+
+@app.command()
+def localize(
+    image: Annotated[Path, typer.Argument(help="A frontal chest radiograph: DICOM, PNG, JPEG or TIFF, any bit depth.")],
+    prompt: Annotated[str, typer.Option(help="What to look for, in words: 'small left pleural effusion'.")],
+    out_path: Annotated[Path, typer.Option("--out", help="Where to write the image with the heat map over it (PNG).")],
+    run: Annotated[Path | None, typer.Option(help="A run's folder; by default the small model shipped with the course.")] = None,
+    protocol: Annotated[str, typer.Option(help="How the map is made: afloc, biovil, medklip, chexlocalize.")] = "afloc",
+    threshold: Annotated[float | None, typer.Option(help="Where the map is cut, in the protocol's units.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model where in a radiograph it sees what the prompt describes.
+
+    A model always points somewhere, whether or not the finding is present. Not for clinical use.
+    """
+    from .data.images import read_image
+    from .localization.localize import localize as locate
+    from .viewing.overlay import write_overlay
+
+    file = read_image(image)
+    found = locate(_model(run), file.pixels, prompt, protocol, threshold)
+    write_overlay(out_path, file.pixels, found)
+    if as_json:
+        box = found.box and dict(found.box._asdict())
+        _print_json(
+            {"out": str(out_path), "prompt": prompt, "protocol": found.protocol, "threshold": found.threshold, "box": box}
+        )
+    else:
+        out.print(f"{out_path} shows where '{prompt}' is seen (threshold {found.threshold:g}).", soft_wrap=True)
+
+
+def _model(run: Path | None):
+    from .methods.model import AlignedModel
+
+    if run is None:
+        from .shipped import model
+
+        return model()
+    folder = run / "model" if (run / "model").is_dir() else run
+    return AlignedModel.from_pretrained(folder)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run's folder, as `pretrain` printed it.")],
+    split: Annotated[str, typer.Option("--set", help="Which split of the run's data: test, unseen, shifted ...")] = "test",
+    protocol: Annotated[str, typer.Option(help="afloc, biovil, medklip, chexlocalize.")] = "afloc",
+    prompts: Annotated[str, typer.Option(help="'precise' (the phrase of each lesion) or 'simple' (its category).")] = "precise",
+    save: Annotated[Path | None, typer.Option(help="Also write every sample's measurements here (JSON).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a trained model: IoU, Dice, CNR and pointing, by finding and overall, with 95 % intervals."""
+    from .data.sets import open_studies
+    from .encoders.caching import image_source
+    from .evaluation.evaluate import evaluate as measure
+    from .evaluation.tables import LocalizationTable
+    from .pretraining.run import Run
+
+    trained = Run.open(run)
+    model = trained.model()
+    studies = open_studies(trained.config.data.set, split, trained.config.data.edition)
+    measured = measure(model, image_source(model.image_encoder, studies), studies, protocol, prompts)
+    if save:
+        measured.save(save)
+    table = LocalizationTable({trained.config.method: measured})
+    if as_json:
+        _print_json({"split": split, "protocol": protocol, "prompts": prompts, **table.to_json()})
+    else:
+        out.print(str(table), highlight=False)

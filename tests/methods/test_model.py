@@ -1,0 +1,100 @@
+"""The aligned model: what is saved, what is read, and that the global baseline's map is fair."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from cxrtutor.errors import InputError
+from cxrtutor.methods.config import RunConfig
+from cxrtutor.methods.model import AlignedModel
+from cxrtutor.methods.registry import method
+
+PROMPTS = ("small left pleural effusion", "nodule in the right upper zone")
+
+
+def fresh(name: str, **model: object) -> AlignedModel:
+    torch.manual_seed(0)
+    return method(name).model(RunConfig(method=name, model={"projection": {"dim": 16}, **model})).eval()
+
+
+@pytest.fixture(scope="module")
+def lsm() -> AlignedModel:
+    return fresh("lsm")
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(2, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_mean_of_the_global_map_is_the_pooled_similarity(images: torch.Tensor) -> None:
+    model = fresh("global-only")
+    features = model.encode_images(images)
+    model.image_projection.measure(features)
+    maps = model.similarity_maps(features, PROMPTS)
+    pooled = model.image_projection(features).pooled
+    expected = (pooled * model.embed_prompts(PROMPTS)).sum(1)
+    torch.testing.assert_close(maps.mean((1, 2)), expected)
+
+
+def test_each_image_is_asked_its_own_prompt(lsm: AlignedModel, images: torch.Tensor) -> None:
+    features = lsm.encode_images(images)
+    both = lsm.similarity_maps(features, PROMPTS)
+    swapped = lsm.similarity_maps(features, PROMPTS[::-1])
+    assert both.shape == (2, 16, 16)
+    assert not torch.allclose(both, swapped)
+    alone = lsm.similarity_maps(lsm.encode_images(images[1:]), PROMPTS[1:])
+    torch.testing.assert_close(both[1:], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_saved_and_loaded_it_gives_the_same_maps(lsm: AlignedModel, images: torch.Tensor, tmp_path: Path) -> None:
+    features = lsm.encode_images(images)
+    lsm.image_projection.measure(features)
+    lsm.save_pretrained(tmp_path / "model")
+    loaded = AlignedModel.from_pretrained(tmp_path / "model")
+    assert not loaded.training
+    assert torch.equal(loaded.similarity_maps(features, PROMPTS), lsm.similarity_maps(features, PROMPTS))
+    assert loaded.architecture == lsm.architecture
+
+
+def test_frozen_encoders_are_not_saved_and_trainable_ones_are(lsm: AlignedModel) -> None:
+    assert {key.split(".")[0] for key in lsm.changeable_state()} == {"image_projection", "text_projection"}
+    trainable = fresh("lsm", image_encoder={"trainable": True, "pretrained": False})
+    assert {"image_encoder", "image_projection"} < {key.split(".")[0] for key in trainable.changeable_state()}
+
+
+@pytest.mark.parametrize("damage", ["no folder", "no weights", "truncated", "other shapes", "unknown key"])
+def test_what_cannot_be_loaded_says_why(lsm: AlignedModel, tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "model"
+    message = "There is no trained model in"
+    if damage != "no folder":
+        lsm.save_pretrained(folder)
+    weights, description = folder / "model.safetensors", folder / "model.json"
+    if damage == "no weights":
+        weights.unlink()
+    elif damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:1000])
+        message = "is damaged"
+    elif damage == "other shapes":
+        state = load_file(weights)
+        key = next(iter(state))
+        save_file({**state, key: torch.zeros(3)}, weights)
+        message = "do not fit model.json"
+    elif damage == "unknown key":
+        values = json.loads(description.read_text())
+        values["model"]["image_sise"] = 3
+        description.write_text(json.dumps(values))
+        message = "image_sise: unknown key; did you mean 'image_size'"
+    with pytest.raises(InputError, match=message):
+        AlignedModel.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "effusion " * 600])
+def test_a_prompt_that_cannot_be_embedded_is_refused(lsm: AlignedModel, prompt: str) -> None:
+    with pytest.raises(InputError):
+        lsm.embed_prompts([prompt])
