@@ -1,0 +1,58 @@
+"""What image and text encoders share: a network that is either trained on, or frozen for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .weights import fingerprint
+
+
+class Encoder(nn.Module):
+    """A network under a name.
+
+    A frozen encoder is a fixed function: no gradient, no dropout, no moving batch statistics, no mixed precision, not
+    even under `train()`, an optimiser or autocast. Its features are rounded to half precision here, and only here, so
+    that features read from a cache equal features computed on the spot.
+
+    Attributes:
+        name: what the encoder is asked for by.
+        trainable: whether training may change it.
+    """
+
+    def __init__(self, name: str, network: nn.Module, trainable: bool) -> None:
+        super().__init__()
+        self.name = name
+        self.trainable = trainable
+        self.network = network.requires_grad_(trainable)
+        self.train(trainable)
+
+    def train(self, mode: bool = True) -> Encoder:
+        """As in every module, except that a frozen encoder stays in evaluation mode."""
+        return super().train(mode and self.trainable)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def identity(self) -> dict[str, Any]:
+        """What its features depend on, as a value that JSON can hold: part of a cache's key."""
+        return {"encoder": self.name, "weights": fingerprint(self.network), "trainable": self.trainable}
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Around every use of the network."""
+        if self.trainable:
+            yield
+            return
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            yield
+
+    def _rounded(self, features: Tensor) -> Tensor:
+        """A frozen encoder's features in half precision; a trainable one's as they are."""
+        return features if self.trainable else features.half().contiguous()
