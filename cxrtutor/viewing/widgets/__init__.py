@@ -1,0 +1,1 @@
+"""Widgets: one ES module each, which serves JupyterLab and the published page, where no kernel runs."""
