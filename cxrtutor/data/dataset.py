@@ -1,0 +1,124 @@
+"""A prepared set as a sequence of studies, read from the disk as they are asked for."""
+
+from __future__ import annotations
+
+import operator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import UInt8
+
+from .. import store
+from ..errors import InputError
+from .images import letterbox
+from .prepared import decoded_image, read_card, report_of, study_of
+from .study import Report, Study
+
+_Group = tuple[int, int]  # a shard of the split, a row group in it
+
+
+class StudyDataset(Sequence[Study]):
+    """The studies of a prepared set, or of one of its splits.
+
+    Nothing but the card and the rows last read is held in memory, and a copy sent to another process reads for itself.
+
+    Attributes:
+        folder: where the set lies.
+        split: its split, or None for all.
+        card: what the set says about itself: name, version, licence, counts, columns (see `prepared.write_card`).
+        key: stands for the set and the split, for what is computed from them; equal keys mean equal studies.
+    """
+
+    def __init__(self, folder: str | Path, split: str | None = None) -> None:
+        """Open a set.
+
+        Raises:
+            InputError: the folder holds no prepared set, or the set no such split.
+        """
+        self.folder = Path(folder)
+        self.split = split
+        self.card: dict[str, Any] = read_card(self.folder)
+        if split is not None and split not in self.card["splits"]:
+            raise InputError(f"{self.folder} has no split {split!r}. It has: {', '.join(self.card['splits'])}.")
+        self.key: str = store.content_key({"set": self.card["key"], "split": split})
+        self._shards = [shard for shard in self.card["shards"] if split in (None, shard["split"])]
+        self._starts = [0, *accumulate(shard["rows"] for shard in self._shards)]
+        self._last_read: tuple[_Group, pa.Table] | None = None
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: SupportsIndex) -> Study:
+        group, row = self._address(index)
+        if self._last_read is None or self._last_read[0] != group:
+            self._last_read = group, self._read(*group)
+        return study_of(self._last_read[1].slice(row, 1).to_pylist()[0])
+
+    def images(self, indices: Iterable[SupportsIndex], size: int | None = None) -> UInt8[np.ndarray, "n height width"]:
+        """The images of some studies, in the order asked for, with the bytes that the set stores.
+
+        Args:
+            indices: positions of studies.
+            size: fits each image into a square of this side first, which sets of several image sizes need.
+
+        Raises:
+            InputError: the images differ in size and no `size` was given.
+        """
+        wanted: defaultdict[_Group, list[tuple[int, int]]] = defaultdict(list)
+        for place, index in enumerate(indices):
+            group, row = self._address(index)
+            wanted[group].append((place, row))
+        images: dict[int, UInt8[np.ndarray, "height width"]] = {}
+        for group, rows in wanted.items():
+            pngs = self._read(*group, columns=["image"])["image"]
+            for place, row in rows:
+                image = decoded_image(pngs[row].as_py())
+                images[place] = image if size is None else _fitted(image, size)
+        if len(shapes := {image.shape for image in images.values()}) > 1:
+            raise InputError(
+                f"{self.folder}: images differ in size, {sorted(shapes)[:2]} and more. Ask for one `size`."
+            )
+        return np.stack([images[place] for place in range(len(images))]) if images else np.zeros((0, 0, 0), np.uint8)
+
+    def reports(self) -> list[Report]:
+        """All reports, in order, without touching an image."""
+        shards = (self._read(shard, None, ["sections", "sentences"]) for shard in range(len(self._shards)))
+        return [report_of(row) for shard in shards for row in shard.to_pylist()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last_read": None}
+
+    def _address(self, index: SupportsIndex) -> tuple[_Group, int]:
+        """The row group of a study, and its row there."""
+        position = operator.index(index)
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"study {position} of {len(self)}")
+        position %= len(self)
+        shard = bisect_right(self._starts, position) - 1
+        group, row = divmod(position - self._starts[shard], self.card["rows_per_group"])
+        return (shard, group), row
+
+    def _read(self, shard: int, group: int | None, columns: list[str] | None = None) -> pa.Table:
+        """One row group of a shard, or the whole of it."""
+        path = self.folder / self._shards[shard]["file"]
+        try:
+            with pq.ParquetFile(path) as file:
+                if group is None:
+                    return file.read(columns, use_threads=False)
+                return file.read_row_group(group, columns, use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"{path} is missing or damaged ({error}). Delete {self.folder} and prepare the set again."
+            ) from error
+
+
+def _fitted(image: UInt8[np.ndarray, "height width"], size: int) -> UInt8[np.ndarray, "size size"]:
+    square, _ = letterbox(image.astype(np.float32) / np.float32(255), size)
+    return np.rint(square * 255).astype(np.uint8)

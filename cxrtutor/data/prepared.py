@@ -1,0 +1,277 @@
+"""The form in which every set lies on disk: Parquet shards, one study a row, and a card that says what they hold.
+
+Reading one column leaves the others on the disk, so reports cost nothing for their images; masks are COCO's compressed
+run lengths (pycocotools reads them elsewhere too); images are PNG of 8 bits.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image
+
+from .. import __version__, store
+from ..errors import InputError
+from .study import Box, Finding, Report, Sentence, Study
+
+FORMAT = 1
+ROWS_PER_GROUP = 32
+"""Studies that are read together when one is asked for: a compromise between single look-ups and whole sweeps."""
+
+_BOX = pa.struct([(side, pa.float64()) for side in Box._fields])
+_FINDING = pa.struct(
+    {
+        "name": pa.string(),
+        "phrase": pa.string(),
+        "mask": pa.binary(),
+        "boxes": pa.list_(_BOX),
+        "attributes": pa.string(),
+    }
+)
+_COLUMNS = {
+    "id": (pa.string(), "the study, unique within the set"),
+    "patient": (pa.string(), "the patient, shared by studies of one person"),
+    "split": (pa.string(), "the part of the set it belongs to"),
+    "view": (pa.string(), "PA, AP, or null where unknown"),
+    "height": (pa.int32(), "of the image, in pixels"),
+    "width": (pa.int32(), "of the image, in pixels"),
+    "pixel_spacing": (pa.list_(pa.float64()), "millimetres between rows and between columns, or null where unknown"),
+    "image": (pa.binary(), "PNG, grey, 8 bits, bone bright, the patient's right on the left"),
+    "sections": (pa.list_(pa.struct({"name": pa.string(), "text": pa.string()})), "of the report, as written"),
+    "sentences": (
+        pa.list_(pa.struct({"text": pa.string(), "findings": pa.list_(pa.int32())})),
+        "of FINDINGS and IMPRESSION, each with the positions of the findings it speaks of, where known",
+    ),
+    "annotated": (pa.bool_(), "whether somebody looked for findings; no findings then means none there"),
+    "findings": (
+        pa.list_(_FINDING),
+        "the ground truth: mask (COCO compressed run lengths of height x width, or null), boxes (x, y, width, height "
+        "in pixels), attributes (JSON)",
+    ),
+    "anatomy": (
+        pa.list_(pa.struct({"name": pa.string(), "mask": pa.binary()})),
+        "masks of organs, like those of findings",
+    ),
+}
+SCHEMA = pa.schema([(name, kind) for name, (kind, _) in _COLUMNS.items()])
+
+
+def shard_path(folder: Path, split: str, number: int) -> Path:
+    """Where the shard `number` of a split lies."""
+    return folder / f"{split}-{number:05d}.parquet"
+
+
+def write_shard(path: Path, studies: Iterable[Study]) -> None:
+    """Write studies into one Parquet file, whole or not at all.
+
+    Boxes are cut at the image's border, and those without area inside it or listed twice are dropped; how many is kept
+    in the file, and `write_card` adds it up under "repairs".
+
+    Raises:
+        InputError: a study's truth does not fit its image, or the file cannot be written.
+    """
+    repairs: Counter[str] = Counter()
+    table = pa.Table.from_pylist([_row(study, repairs) for study in studies], SCHEMA)
+    table = table.replace_schema_metadata({"repairs": json.dumps(+repairs, sort_keys=True)})
+    content = io.BytesIO()
+    pq.write_table(table, content, row_group_size=ROWS_PER_GROUP, compression="zstd")
+    store.write_file(path, content.getvalue())
+
+
+def write_card(
+    folder: Path,
+    shards: Sequence[Path],
+    asked_for: object,
+    *,
+    name: str,
+    version: str,
+    licence: str,
+    redistribution: bool,
+) -> None:
+    """Write `card.json`, which turns a folder of shards into a set. It goes last: where it lies, the set is whole.
+
+    Args:
+        folder: of the set.
+        shards: its files, in the order of the studies.
+        asked_for: all that decides the set's content, as JSON can hold it.
+        name: of the set.
+        version: of the set.
+        licence: a name or an address.
+        redistribution: whether the licence lets the set's images and reports be published.
+
+    Raises:
+        InputError: two studies share an id, or the card cannot be written.
+    """
+    listed, repairs, ids, splits = [], Counter(), Counter(), Counter()
+    for path in shards:
+        columns = pq.read_table(path, columns=["id", "split"])
+        of_split = Counter(columns["split"].to_pylist())
+        if len(of_split) != 1:
+            raise InputError(
+                f"{path} holds studies of {len(of_split)} splits. Write each split into shards of its own."
+            )
+        listed.append({"file": path.name, "split": next(iter(of_split)), "rows": len(columns)})
+        ids.update(columns["id"].to_pylist())
+        splits.update(of_split)
+        repairs.update(json.loads(pq.read_schema(path).metadata[b"repairs"]))
+    if twice := [id for id, count in ids.items() if count > 1]:
+        raise InputError(f"{folder}: {len(twice)} study ids are used twice, such as {twice[0]!r}. Ids must be unique.")
+    card = {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "licence": licence,
+        "redistribution": redistribution,
+        "asked_for": asked_for,
+        "key": store.content_key(asked_for),
+        "package_version": __version__,
+        "splits": dict(splits),
+        "repairs": dict(repairs),
+        "columns": {column: meaning for column, (_, meaning) in _COLUMNS.items()},
+        "rows_per_group": ROWS_PER_GROUP,
+        "shards": listed,
+    }
+    store.write_file(folder / "card.json", json.dumps(card, indent=1))
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a prepared set.
+
+    Raises:
+        InputError: there is none, or it was written by a version that this one does not understand.
+    """
+    path = folder / "card.json"
+    try:
+        card = json.loads(path.read_text())
+        form = card["format"]
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} holds no prepared set: card.json is missing. Prepare the set again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}). Delete {folder} and prepare the set again.") from error
+    if form != FORMAT:
+        raise InputError(f"{path} is of format {form}; this version reads {FORMAT}. Prepare the set again.")
+    return card
+
+
+def study_of(row: Mapping[str, Any]) -> Study:
+    """The study that a row holds."""
+    shape = row["height"], row["width"]
+    return Study(
+        id=row["id"],
+        patient=row["patient"],
+        image=decoded_image(row["image"]).astype(np.float32) / np.float32(255),
+        report=report_of(row),
+        findings=tuple(
+            Finding(
+                name=finding["name"],
+                phrase=finding["phrase"],
+                mask=None if finding["mask"] is None else _decoded_mask(finding["mask"], shape),
+                boxes=tuple(Box(**box) for box in finding["boxes"]),
+                attributes=json.loads(finding["attributes"]),
+            )
+            for finding in row["findings"]
+        ),
+        annotated=row["annotated"],
+        anatomy={organ["name"]: _decoded_mask(organ["mask"], shape) for organ in row["anatomy"]},
+        pixel_spacing=None if row["pixel_spacing"] is None else tuple(row["pixel_spacing"]),
+        view=row["view"],
+        split=row["split"],
+    )
+
+
+def report_of(row: Mapping[str, Any]) -> Report:
+    """The report that a row holds; needs its "sections" and "sentences" only."""
+    sections = {section["name"]: section["text"] for section in row["sections"]}
+    return Report(sections, tuple(Sentence(line["text"], tuple(line["findings"])) for line in row["sentences"]))
+
+
+def decoded_image(png: bytes) -> UInt8[np.ndarray, "height width"]:
+    """The pixels of an "image" cell."""
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def _row(study: Study, repairs: Counter[str]) -> dict[str, Any]:
+    shape = study.image.shape
+    if not (np.isfinite(study.image).all() and study.image.min() >= 0 and study.image.max() <= 1):
+        raise InputError(f"Study {study.id!r}: intensities must be numbers within [0, 1]. Read it with read_image.")
+    spoken_of = {finding for line in study.report.sentences for finding in line.findings}
+    if not spoken_of <= set(range(len(study.findings))):
+        raise InputError(
+            f"Study {study.id!r}: a sentence speaks of a finding that is not in the study. Mend its links."
+        )
+    return {
+        "id": study.id,
+        "patient": study.patient,
+        "split": study.split,
+        "view": study.view,
+        "height": shape[0],
+        "width": shape[1],
+        "pixel_spacing": study.pixel_spacing,
+        "image": _encoded_image(study.image),
+        "sections": [{"name": name, "text": text} for name, text in study.report.sections.items()],
+        "sentences": [{"text": line.text, "findings": line.findings} for line in study.report.sentences],
+        "annotated": study.annotated,
+        "findings": [
+            {
+                "name": finding.name,
+                "phrase": finding.phrase,
+                "mask": None if finding.mask is None else _encoded_mask(finding.mask, study, finding.name),
+                "boxes": [box._asdict() for box in _boxes_within(finding.boxes, study, repairs)],
+                "attributes": json.dumps(dict(finding.attributes)),
+            }
+            for finding in study.findings
+        ],
+        "anatomy": [{"name": name, "mask": _encoded_mask(mask, study, name)} for name, mask in study.anatomy.items()],
+    }
+
+
+def _encoded_image(image: Float[np.ndarray, "height width"]) -> bytes:
+    png = io.BytesIO()
+    Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(png, "PNG")
+    return png.getvalue()
+
+
+def _encoded_mask(mask: Bool[np.ndarray, "rows columns"], study: Study, name: str) -> bytes:
+    from pycocotools import mask as coco
+
+    if mask.shape != study.image.shape:
+        raise InputError(
+            f"Study {study.id!r}: the mask of {name!r} is {mask.shape} and the image {study.image.shape}. "
+            "Scale the mask to the image."
+        )
+    return coco.encode(np.asfortranarray(mask, np.uint8))["counts"]
+
+
+def _decoded_mask(counts: bytes, shape: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+    from pycocotools import mask as coco
+
+    return coco.decode({"size": shape, "counts": counts}).astype(bool)
+
+
+def _boxes_within(boxes: Sequence[Box], study: Study, repairs: Counter[str]) -> list[Box]:
+    height, width = study.image.shape
+    kept: list[Box] = []
+    for box in boxes:
+        if not np.isfinite(box).all():
+            raise InputError(f"Study {study.id!r}: {box} has a side that is no number. Mend or leave out the box.")
+        left, top = max(box.x, 0.0), max(box.y, 0.0)
+        right, bottom = min(box.x + box.width, width), min(box.y + box.height, height)
+        inside = Box(left, top, right - left, bottom - top)
+        if inside.width <= 0 or inside.height <= 0:
+            repairs["boxes without area in the image, dropped"] += 1
+        elif inside in kept:
+            repairs["boxes listed twice, dropped"] += 1
+        else:
+            cut = max(abs(a - b) for a, b in zip(inside, box, strict=True)) > 1e-6
+            repairs["boxes beyond the border, cut"] += cut
+            kept.append(inside if cut else box)
+    return kept

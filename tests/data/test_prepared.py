@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from made_up import assert_same_study, bare_study, make_set, make_study
+
+from cxrtutor import store
+from cxrtutor.data.prepared import ROWS_PER_GROUP, read_card, shard_path, study_of, write_card, write_shard
+from cxrtutor.data.study import Box, Finding, Report, Sentence, Study
+from cxrtutor.errors import InputError
+
+
+def stored(path, *studies):
+    write_shard(path, studies)
+    return [study_of(row) for row in pq.read_table(path).to_pylist()]
+
+
+def repairs(path):
+    return json.loads(pq.read_schema(path).metadata[b"repairs"])
+
+
+def test_a_study_comes_back_as_it_was(tmp_path):
+    studies = [make_study(0), bare_study(1), make_study(2, shape=(13, 31))]
+    for before, after in zip(studies, stored(tmp_path / "a.parquet", *studies), strict=True):
+        assert_same_study(before, after)
+
+
+masks = hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20)))
+
+
+@given(masks, st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False) | st.text()), st.text())
+def test_any_mask_attribute_and_text_comes_back(tmp_path_factory, mask, attributes, text):
+    image = mask.astype(np.float32)
+    finding = Finding(text, text, mask, (), attributes)
+    report = Report({text: text}, (Sentence(text, (0,)),))
+    study = Study("a", "b", image, report, (finding,), True, {text: mask}, None, None, "test")
+    path = tmp_path_factory.mktemp("set") / "a.parquet"
+    assert_same_study(study, stored(path, study)[0])
+
+
+def test_an_empty_mask_stays_a_finding(tmp_path):
+    study = dataclasses.replace(make_study(0), findings=(Finding("mass", "mass", np.zeros((24, 20), bool)),) * 2)
+    after = stored(tmp_path / "a.parquet", study)[0]
+    assert len(after.findings) == 2 and after.findings[0].mask.sum() == 0
+
+
+def test_intensities_are_kept_to_eight_bits(tmp_path):
+    image = np.linspace(0, 1, 480).reshape(24, 20).astype(np.float32)
+    after = stored(tmp_path / "a.parquet", dataclasses.replace(make_study(0), image=image))[0]
+    assert np.abs(after.image - image).max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("box", "kept", "repair"),
+    [
+        (Box(-3, 2, 10, 4), Box(0, 2, 7, 4), "boxes beyond the border, cut"),
+        (Box(15, 20, 99, 99), Box(15, 20, 5, 4), "boxes beyond the border, cut"),
+        (Box(20, 0, 5, 5), None, "boxes without area in the image, dropped"),
+        (Box(-9, 0, 5, 5), None, "boxes without area in the image, dropped"),
+        (Box(3, 3, 0, 5), None, "boxes without area in the image, dropped"),
+        (Box(3, 3, -2, 5), None, "boxes without area in the image, dropped"),
+        (Box(0, 0, 20, 24), Box(0, 0, 20, 24), None),
+        (Box(0.1, 0.2, 0.3, 0.4), Box(0.1, 0.2, 0.3, 0.4), None),
+    ],
+)
+def test_boxes_are_cut_at_the_border_and_counted(tmp_path, box, kept, repair):
+    path = tmp_path / "a.parquet"
+    after = stored(path, dataclasses.replace(make_study(0), findings=(Finding("mass", "mass", None, (box,)),) * 2))[0]
+    assert after.findings[1].boxes == (() if kept is None else (kept,))
+    assert repairs(path) == ({} if repair is None else {repair: 2})
+
+
+def test_a_box_listed_twice_is_kept_once(tmp_path):
+    path = tmp_path / "a.parquet"
+    boxes = (Box(1, 1, 2, 2), Box(3, 1, 2, 2), Box(1, 1, 2, 2))
+    after = stored(path, dataclasses.replace(make_study(0), findings=(Finding("mass", "mass", None, boxes),) * 2))[0]
+    assert after.findings[0].boxes == boxes[:2]
+    assert repairs(path) == {"boxes listed twice, dropped": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image": np.full((24, 20), np.nan, np.float32)}, "within"),
+        ({"image": np.full((24, 20), 1.5, np.float32)}, "within"),
+        ({"findings": (Finding("mass", "mass", np.zeros((5, 5), bool)),) * 2}, "mask of 'mass'"),
+        ({"findings": (Finding("mass", "mass", None, (Box(1, np.nan, 2, 2),)),) * 2}, "no number"),
+        ({"findings": ()}, "not in the study"),
+    ],
+)
+def test_a_study_that_does_not_fit_together_is_named(tmp_path, change, words):
+    with pytest.raises(InputError, match=words) as error:
+        write_shard(tmp_path / "a.parquet", [dataclasses.replace(make_study(7), **change)])
+    assert "'train-7'" in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_card_tells_what_the_set_holds(tmp_path):
+    folder = make_set(tmp_path / "set", {"train": 5, "test": 3}, per_shard=2, recipe="made up")
+    card = read_card(folder)
+    assert card["splits"] == {"train": 5, "test": 3}
+    assert [shard["rows"] for shard in card["shards"]] == [2, 2, 1, 2, 1]
+    assert card["key"] == store.content_key({"recipe": "made up"})
+    assert card["redistribution"] is True and card["repairs"] == {}
+    shard = pq.ParquetFile(folder / card["shards"][0]["file"])
+    assert set(card["columns"]) == set(shard.schema_arrow.names)
+
+
+def test_the_card_adds_repairs_up(tmp_path):
+    beyond = dataclasses.replace(make_study(0), findings=(Finding("mass", "mass", None, (Box(-1, 0, 9, 9),)),) * 2)
+    paths = [shard_path(tmp_path, "train", number) for number in range(2)]
+    for number, path in enumerate(paths):
+        write_shard(path, [dataclasses.replace(beyond, id=str(number))])
+    write_card(tmp_path, paths, {}, name="a", version="1", licence="b", redistribution=False)
+    assert read_card(tmp_path)["repairs"] == {"boxes beyond the border, cut": 4}
+
+
+def test_row_groups_are_small(tmp_path):
+    write_shard(tmp_path / "a.parquet", [make_study(i) for i in range(70)])
+    meta = pq.ParquetFile(tmp_path / "a.parquet").metadata
+    assert [meta.row_group(i).num_rows for i in range(meta.num_row_groups)] == [ROWS_PER_GROUP, ROWS_PER_GROUP, 6]
+
+
+def test_equal_studies_give_equal_bytes(tmp_path):
+    for name in ("a.parquet", "b.parquet"):
+        write_shard(tmp_path / name, [make_study(i) for i in range(9)])
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_ids_used_twice_and_mixed_splits_are_refused(tmp_path):
+    about = {"name": "a", "version": "1", "licence": "b", "redistribution": False}
+    write_shard(tmp_path / "twice.parquet", [make_study(0), make_study(0)])
+    with pytest.raises(InputError, match="'train-0'"):
+        write_card(tmp_path, [tmp_path / "twice.parquet"], {}, **about)
+    write_shard(tmp_path / "mixed.parquet", [make_study(0), make_study(0, "test")])
+    with pytest.raises(InputError, match="2 splits"):
+        write_card(tmp_path, [tmp_path / "mixed.parquet"], {}, **about)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "card.json is missing"), ("{", "damaged"), ("[]", "damaged"), ('{"format": 99}', "format 99")],
+)
+def test_cards_that_cannot_be_used(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "card.json").write_text(content)
+    with pytest.raises(InputError, match=words) as error:
+        read_card(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(InputError, match=r"No space left.*CXRTUTOR_HOME"):
+        write_shard(tmp_path / "a.parquet", [make_study(0)])
+    assert list(tmp_path.iterdir()) == []
