@@ -199,7 +199,12 @@ def evaluate(
     if save:
         measured.save(save)
     table = LocalizationTable({trained.config.method: measured})
+    by_finding = measured.by_finding()
     if as_json:
-        _print_json({"split": split, "protocol": protocol, "prompts": prompts, **table.to_json()})
+        overall = {metric: vars(cell) for metric, cell in table.intervals[trained.config.method].items()}
+        findings = json.loads(by_finding.to_json(orient="index"))
+        undefined = {metric: int(count) for metric, count in measured.undefined().items()}
+        about = {"split": split, "protocol": protocol, "prompts": prompts}
+        _print_json({**about, "overall": overall, "by_finding": findings, "undefined": undefined})
     else:
-        out.print(str(table), highlight=False)
+        out.print(f"{table}\n\n{by_finding.round(3).to_string()}", highlight=False, soft_wrap=True)
