@@ -29,7 +29,7 @@ _UNSTOPPED_ITEM = re.compile(r"(?<=\w)\s(?=[2-9][.)] [A-Z])")  # "1. Cardiomegal
 _ITEM_NUMBER = re.compile(r"^\(?\d{1,2}[.)](?!\d)\s*")
 _STOP = re.compile(r"[.?!]+(?=\s)|(?<=[a-z])\.(?=[A-Z])")
 _NEVER_A_STOP = re.compile(r"\b(?:Dr|Drs|Mr|Mrs|Ms|Prof|St|vs|cf|ca|approx|e\.g|i\.e)\.$", re.IGNORECASE)
-_STOP_BEFORE_CAPITAL = re.compile(r"\b(?:a\.m|p\.m|etc|yrs?|cm|mm|[A-Z])\.$")
+_STOP_BEFORE_CAPITAL = re.compile(r"\b(?:a\.m|p\.m|etc|yrs?|cm|mm)\.$")
 
 
 def parse_report(text: str) -> Report:

@@ -62,6 +62,13 @@ def write_report(lesions: tuple[Lesion, ...], rng: np.random.Generator) -> Writt
     return WrittenReport(report, tuple(phrase_of[index] for index in range(len(lesions))))
 
 
+def write_sentence(lesion: Lesion, rng: np.random.Generator) -> str:
+    """One plain sentence that names one lesion in exact terms."""
+    breath = Breath.of((lesion,), (0,))
+    phrase = _noun_phrase(breath, breath.terms.exact, rng)
+    return _Writer((lesion,), [breath], [phrase], rng).plain_sentence(breath).text
+
+
 def simple_prompt(name: str) -> str:
     """The prompt that knows the finding's name only, as AFLoc's evaluation words it."""
     return f"Findings suggesting {name}."
@@ -200,7 +207,7 @@ class _Writer:
         if not self.breaths:
             return [], [Sentence(_pick(self.rng, lexicon.ALL_CLEAR))]
         if len(self.breaths) == 1:
-            return [self._plain_sentence(self.breaths[0])], []
+            return [self.plain_sentence(self.breaths[0])], []
         return [self._joined_sentence(*self.breaths)], []
 
     def other_sections(self) -> dict[str, str]:
@@ -231,15 +238,19 @@ class _Writer:
             return [self._sentence(lexicon.HEDGED, breath, self._exact(breath))]
         if 0.49 <= kind < 0.55 and self.has_prior:
             return [self._sentence(lexicon.COMPARED, breath, self._exact(breath))]
-        plain = self._plain_sentence(breath)
+        plain = self.plain_sentence(breath)
         return [plain, *self._elaboration(breath, plain)] if _chance(rng, 0.4) else [plain]
 
-    def _plain_sentence(self, breath: Breath) -> Sentence:
+    def plain_sentence(self, breath: Breath) -> Sentence:
+        """A sentence that only names the breath, in exact terms."""
         return self._sentence(lexicon.PLAIN, breath, self._exact(breath))
 
     def _joined_sentence(self, first: Breath, second: Breath) -> Sentence:
         a, b = self._exact(first), self._exact(second)
-        associated = first.side == second.side and b.number == "mass" and _chance(self.rng, 0.5)
+        belong = (first.finding, second.finding) in lexicon.ASSOCIATES and (
+            first.side == second.side or {first.side, second.side} == {"middle", "both"}
+        )
+        associated = belong and b.number == "mass" and _chance(self.rng, 0.5)
         pattern = _pick(self.rng, lexicon.ASSOCIATED if associated else lexicon.JOINED)
         text = _fill(pattern, **_agreement(a), b=b.with_article, other=b.text)
         return Sentence(_as_sentence(text), tuple(sorted(first.indices + second.indices)))

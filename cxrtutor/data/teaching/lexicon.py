@@ -75,10 +75,10 @@ _FLUID = {
 _AIR = {
     "small": ("small", "small", "shallow"),
     "moderate": ("moderate", "moderate-sized"),
-    "large": ("large", "large", "extensive"),
+    "large": ("large", "large", "sizeable"),
 }
 _DENSITY = {
-    "small": ("patchy", "faint", "subtle"),
+    "small": ("patchy", "patchy", "subtle", "limited"),
     "moderate": ("patchy", "moderate", "confluent"),
     "large": ("extensive", "extensive", "dense", "confluent"),
 }
@@ -88,7 +88,7 @@ _HAZE = {
     "large": ("extensive", "marked"),
 }
 _DEGREE = {
-    "small": ("mild", "mild", "minor", "slight"),
+    "small": ("mild", "mild", "minor"),
     "moderate": ("moderate",),
     "large": ("severe", "marked"),
 }
@@ -108,6 +108,7 @@ _CARDIOMEGALY = Terms(
         *_nouns("count", "{adverb} enlarged heart"),
     ),
     broader=_nouns("count", "{adverb} enlarged cardiomediastinal silhouette"),
+    readings=("cardiomegaly",),
     statements=(
         "The heart is {adverb} enlarged.",
         "The heart is {adverb} enlarged.",
@@ -427,6 +428,7 @@ LEXICON: Mapping[str, Entry] = {
             inferences=_nouns("mass", "viral pneumonia", "COVID-19 pneumonia"),
         ),
         degrees={},
+        one_a_side=True,
     ),
     "cavity": Entry(
         one=Terms(
@@ -500,7 +502,12 @@ ASSOCIATED = (
     "{a} {is} seen with associated {other}.",
     "{np} with associated {other}.",
 )
-"""`JOINED` for two findings of one side, the second without an article."""
+"""`JOINED` for two findings that belong together, the second without an article."""
+
+ASSOCIATES = frozenset(
+    {("pleural effusion", "atelectasis"), ("pleural effusion", "consolidation"), ("cardiomegaly", "edema")}
+)
+"""Findings that belong together where both are on one side, or neither has a side."""
 EXCLUDING = (
     "{a} {is} seen, but there is no {absent}.",
     "There {is} {a} without {absent}.",
