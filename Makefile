@@ -1,0 +1,44 @@
+# What a reader or a developer does with this repository. Every target sets up .venv by itself, once; it needs Python
+# 3.11 or newer and make, and pip brings the rest. On Windows, README.md gives the same steps as plain commands.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help book lab test bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(INSTALLED) ## make the teaching set, execute the chapters, build the site
+	$(BIN)/cxrtutor data make
+	$(BIN)/python book/build.py
+
+lab: $(INSTALLED) ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=chapters
+
+test: $(INSTALLED) ## check everything: style, package, chapters, and the built site in a browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests --ignore=tests/book --cov
+	$(BIN)/cxrtutor data make
+	$(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+	$(BIN)/python book/build.py
+	$(BIN)/python -m pytest tests/book
+
+bench: $(INSTALLED) ## time the parts that must stay fast
+	$(BIN)/python -m pytest tests --benchmark-enable --benchmark-only
+
+clean: ## remove the site and the tools' caches; data sets, runs and .venv stay
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks .coverage
+	find cxrtutor tests book data_scripts chapters -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+# The stamp is newer than what it was installed from, so pip runs again only when one of these files changes.
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cxrtutor needs Python 3.11 or newer; '$(PYTHON)' is not. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check --no-deps -e .
+	@touch $@

@@ -1,0 +1,180 @@
+"""The built site, as a reader meets it: whole, private, and asking the network for nothing, over http and from a file.
+
+`make test` builds the site first. Without Chromium these tests are skipped, unless CXRTUTOR_REQUIRE_BROWSER is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Request, sync_playwright
+
+from cxrtutor import guard
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def missing(what: str) -> None:
+    """Skip on a reader's machine; fail where the site must be checked."""
+    if os.environ.get("CXRTUTOR_REQUIRE_BROWSER"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[Path]:
+    """Every page of the built site."""
+    if not (SITE / "index.html").exists():
+        missing("The site is not built: make book")
+    return sorted(page for page in SITE.rglob("*.html") if "_static" not in page.parts)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A fresh headless Chromium, the one that the system has."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing(f"No browser found, so the site is not checked in one. Install any of: {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=found, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The site over http, on a free port of this machine; its address."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+@dataclass
+class Visit:
+    """What was seen on one page after it was opened and left to settle."""
+
+    outside: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    written_formulas: int = 0
+    set_formulas: int = 0
+    wrong_formulas: int = 0
+    broken_pictures: list[str] = field(default_factory=list)
+
+
+def visit(browser: Browser, start: str, name: str) -> Visit:
+    """Open one page of the site that begins at `start`."""
+    seen = Visit()
+
+    def judge(request: Request) -> None:
+        if not request.url.startswith((start, "data:", "blob:")):
+            seen.outside.append(request.url)
+
+    page = browser.new_page()
+    page.on("request", judge)
+    page.on("console", lambda message: seen.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.goto(f"{start}/{name}", wait_until="networkidle")
+    seen.written_formulas = page.locator(".math").count()
+    if seen.written_formulas:
+        page.wait_for_selector("mjx-container", timeout=20_000)
+    seen.set_formulas = page.locator("mjx-container").count()
+    seen.wrong_formulas = page.locator("mjx-merror").count()
+    seen.broken_pictures = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
+    page.close()
+    return seen
+
+
+@pytest.fixture(scope="module", params=["http", "file"])
+def visits(request: pytest.FixtureRequest, browser: Browser, pages: list[Path]) -> dict[str, Visit]:
+    """A visit to each page by its name, in both of the ways in which a site may be read."""
+    start = request.getfixturevalue("server") if request.param == "http" else SITE.as_uri()
+    names = [page.relative_to(SITE).as_posix() for page in pages]
+    return {name: visit(browser, start, name) for name in names}
+
+
+@pytest.mark.browser
+def test_no_page_asks_the_network_for_anything(visits):
+    assert len(visits) > 4
+    assert not {name: seen.outside for name, seen in visits.items() if seen.outside}
+
+
+@pytest.mark.browser
+def test_no_page_complains(visits):
+    assert not {name: seen.complaints for name, seen in visits.items() if seen.complaints}
+
+
+@pytest.mark.browser
+def test_formulas_are_set(visits):
+    assert sum(seen.set_formulas for seen in visits.values()) > 10
+    assert not {name for name, seen in visits.items() if seen.set_formulas < seen.written_formulas}
+    assert not {name for name, seen in visits.items() if seen.wrong_formulas}
+
+
+@pytest.mark.browser
+def test_pictures_are_shown(visits):
+    assert not {name: seen.broken_pictures for name, seen in visits.items() if seen.broken_pictures}
+
+
+def test_the_site_may_be_published(pages):
+    guard.check_site(SITE)
+
+
+class Elements(HTMLParser):
+    """Every element of a page: its tag and its attributes."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attributes}))
+
+
+def test_every_picture_says_what_is_seen(pages):
+    for page in pages:
+        for tag, attributes in Elements(page).found:
+            alt = attributes.get("alt", "")
+            if tag == "img" and not re.search(r"\blogo", attributes.get("class", "")):
+                assert " " in alt, f"{page.name}: {attributes['src'][:80]} has no alt text, only {alt!r}"
+
+
+def test_nothing_is_loaded_from_elsewhere(pages):
+    """Also what a browser would fetch only later, as on a click or in print."""
+    for page in pages:
+        for tag, attributes in Elements(page).found:
+            loads = attributes.get("src", "") if tag != "link" else attributes.get("href", "")
+            assert not loads.startswith(("http:", "https:", "//")), f"{page.name}: {tag} loads {loads}"
+
+
+def test_every_link_within_the_site_leads_somewhere(pages):
+    names = {page: {attributes.get("id") for _, attributes in Elements(page).found} for page in pages}
+    for page in pages:
+        for tag, attributes in Elements(page).found:
+            link = urlsplit(attributes.get("href", ""))
+            if tag != "a" or link.scheme or link.netloc or not (link.path or link.fragment):
+                continue
+            target = (page.parent / unquote(link.path)).resolve() if link.path else page
+            assert target.exists(), f"{page.name} links to {link.path}, which is not there"
+            if link.fragment and target in names:
+                assert unquote(link.fragment) in names[target], f"{page.name} links to {link.path}#{link.fragment}"

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxrtutor import store
+from cxrtutor.errors import InputError
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+def test_home_is_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path))
+    assert store.home() == tmp_path
+    monkeypatch.setenv("CXRTUTOR_HOME", "~/elsewhere")
+    assert store.home() == Path.home() / "elsewhere"
+
+
+def test_home_is_the_users_cache_folder_otherwise(monkeypatch):
+    monkeypatch.delenv("CXRTUTOR_HOME")
+    assert store.home().is_absolute()
+    assert "cxrtutor" in store.home().parts
+
+
+@given(st.dictionaries(st.text(), json_values))
+def test_a_key_ignores_the_order_in_which_things_are_said(asked_for):
+    turned = dict(reversed(asked_for.items()))
+    assert store.content_key(turned) == store.content_key(asked_for)
+
+
+@given(json_values, json_values)
+def test_different_wishes_have_different_keys(one, other):
+    assert (store.content_key(one) == store.content_key(other)) == (repr(normal(one)) == repr(normal(other)))
+
+
+def normal(value):
+    """A JSON value with its dictionaries in one order; repr then tells 1 from 1.0, True and "1", as JSON does."""
+    if isinstance(value, dict):
+        return {key: normal(value[key]) for key in sorted(value)}
+    return [normal(item) for item in value] if isinstance(value, list) else value
+
+
+def test_a_key_is_the_same_in_every_process_and_year():
+    assert store.content_key({"seed": 1, "sizes": (128, 0.1)}) == store.content_key({"sizes": [128, 0.1], "seed": 1})
+    assert store.content_key("teaching set") == "8774fc21aa8dc03e"
+
+
+def test_a_key_refuses_what_json_cannot_hold_exactly():
+    with pytest.raises(ValueError, match="JSON"):
+        store.content_key(float("nan"))
+
+
+def test_places_of_different_kinds_are_apart(home):
+    assert store.place("data", 1) != store.place("runs", 1)
+    assert store.place("data", 1).is_relative_to(home)
+    assert not home.exists()
+
+
+def test_a_new_folder_appears_whole(home):
+    target = store.place("runs", "a")
+    with store.new_folder(target) as folder:
+        (folder / "one").write_text("1")
+        assert not target.exists()
+        (folder / "two").write_text("2")
+    assert sorted(path.name for path in target.iterdir()) == ["one", "two"]
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_failure_leaves_nothing_behind(home):
+    target = store.place("runs", "a")
+    with pytest.raises(KeyboardInterrupt), store.new_folder(target) as folder:
+        (folder / "half").write_text("1")
+        raise KeyboardInterrupt
+    assert list(target.parent.iterdir()) == []
+
+
+def test_the_first_of_two_racing_writers_wins(home):
+    target = store.place("runs", "a")
+    with store.new_folder(target) as slow:
+        (slow / "who").write_text("slow")
+        with store.new_folder(target) as fast:
+            (fast / "who").write_text("fast")
+    assert (target / "who").read_text() == "fast"
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_explained(home):
+    target = store.place("runs", "a")
+    with pytest.raises(InputError, match=r"No space left.*CXRTUTOR_HOME"), store.new_folder(target):
+        Path("/dev/full").write_text("x")
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_a_folder_is_explained(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=f"Cannot write {tmp_path}"), store.new_folder(store.place("runs", "a")):
+        pass
+
+
+def test_a_read_only_place_is_explained(home, monkeypatch):
+    def refuse(*_, dir, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
+
+    monkeypatch.setattr(store.tempfile, "mkstemp", refuse)
+    with pytest.raises(InputError, match="Read-only file system"):
+        store.write_file(home / "card.json", "{}")
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    target = tmp_path / "deep" / "card.json"
+    store.write_file(target, "old")
+    store.write_file(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert [path.name for path in target.parent.iterdir()] == ["card.json"]
+
+
+def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path, monkeypatch):
+    target = tmp_path / "card.json"
+    store.write_file(target, "old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store.os, "replace", fail)
+    with pytest.raises(InputError, match="No space left"):
+        store.write_file(target, "new")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
