@@ -1,0 +1,434 @@
+"""A patient's chest: the one CT bent to another patient's outline, sampled along the beam.
+
+Everything here lies in *beam coordinates*: voxel (slab, row, column) is where the ray of pixel (row, column) crosses the
+slab, so that a projection is a plain sum over slabs and a lesion is drawn where it will be seen. Only two-dimensional
+sampling is needed, slab by slab, which is an order of magnitude faster than casting rays through a volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from scipy import ndimage
+from scipy.interpolate import RBFInterpolator
+from torch.nn.functional import grid_sample
+
+from . import asset
+from .asset import Label, Outlines
+
+PLAIN_LUNG = 0.13
+"""Density of lung between its vessels, relative to water."""
+BONE_ABOVE = 1.1
+"""Density above which tissue is bone: contrast agent was taken out of the asset."""
+LUNG_FIELD_MM = 45.0
+"""A pixel belongs to a lung's field where the beam crosses this much of it: less is the thin rim behind the diaphragm."""
+NECK_ROWS = 20
+"""Rows added above the scan."""
+HEART_MM = 20.0
+"""A pixel belongs to the heart where the beam crosses this much of it."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the beam meets the patient.
+
+    Attributes:
+        size: pixels along each side of the image.
+        pixel_mm: distance between pixels, measured in the patient's mid-coronal plane.
+        centre: (y, x) of the central ray there, millimetres in the asset's frame.
+        source_mm: from the X-ray source to that plane; the beam goes from front to back, and what lies in front is
+            drawn larger.
+        roll, turn, tilt: small rotations in radians within the image, about the body's long axis, and about the
+            left-right axis.
+    """
+
+    size: int
+    pixel_mm: float
+    centre: tuple[float, float]
+    source_mm: float
+    roll: float = 0.0
+    turn: float = 0.0
+    tilt: float = 0.0
+
+    @cached_property
+    def depth(self) -> Float[np.ndarray, " slabs"]:
+        """Millimetres from the mid-coronal plane, towards the source."""
+        slabs = len(asset.chest().density)
+        return ((slabs - 1) / 2 - np.arange(slabs, dtype=np.float32)) * np.float32(asset.SPACING_MM[0])
+
+    @cached_property
+    def scale(self) -> Float[np.ndarray, " slabs"]:
+        """Millimetres in a slab for one millimetre in the mid-coronal plane."""
+        return 1 - self.depth / np.float32(self.source_mm)
+
+    @cached_property
+    def offsets(self) -> Float[np.ndarray, " size"]:
+        """Millimetres of pixel centres from the image's middle."""
+        return ((np.arange(self.size) - (self.size - 1) / 2) * self.pixel_mm).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """A healthy chest in beam coordinates.
+
+    Attributes:
+        geometry: the beam.
+        tissue: density of everything but bone, relative to water.
+        bone: what bone adds to it.
+        labels: `asset.Label` of every voxel.
+        y, x, z: millimetres of every voxel, broadcastable to (slabs, rows, columns): downwards and towards the patient's
+            left from the image's middle, and towards the source.
+        lungs: for "right" and "left" True inside the lung.
+        hila: (y, x, z) of each lung's root.
+    """
+
+    geometry: Geometry
+    tissue: Float[np.ndarray, "slabs size size"]
+    bone: Float[np.ndarray, "slabs size size"]
+    labels: UInt8[np.ndarray, "slabs size size"]
+    hila: dict[str, tuple[float, float, float]]
+
+    @cached_property
+    def y(self) -> Float[np.ndarray, "slabs size 1"]:
+        return self.geometry.scale[:, None, None] * self.geometry.offsets[None, :, None]
+
+    @cached_property
+    def x(self) -> Float[np.ndarray, "slabs 1 size"]:
+        return self.geometry.scale[:, None, None] * self.geometry.offsets[None, None, :]
+
+    @cached_property
+    def z(self) -> Float[np.ndarray, "slabs 1 1"]:
+        return self.geometry.depth[:, None, None]
+
+    @cached_property
+    def lungs(self) -> dict[str, Bool[np.ndarray, "slabs size size"]]:
+        right = (self.labels >= Label.RIGHT_UPPER) & (self.labels <= Label.RIGHT_LOWER)
+        left = (self.labels >= Label.LEFT_UPPER) & (self.labels <= Label.LEFT_LOWER)
+        return {"right": right, "left": left}
+
+    @cached_property
+    def fields(self) -> dict[str, Bool[np.ndarray, "size size"]]:
+        """Each lung as the film shows it, also where heart and diaphragm hide it."""
+        return {side: path(lung) >= LUNG_FIELD_MM for side, lung in self.lungs.items()}
+
+    @cached_property
+    def heart(self) -> Bool[np.ndarray, "size size"]:
+        return path(self.labels == Label.HEART) >= HEART_MM
+
+    @cached_property
+    def wall_distance(self) -> dict[str, Float[np.ndarray, "slabs size size"]]:
+        """Millimetres from the outer chest wall, within each lung along its rows; negative outside."""
+        columns = np.arange(self.geometry.size, dtype=np.float32)
+        step = self.geometry.scale[:, None, None] * self.geometry.pixel_mm
+        right, left = self.lungs["right"], self.lungs["left"]
+        first = right.argmax(2).astype(np.float32)[..., None]
+        last = self.geometry.size - 1 - left[..., ::-1].argmax(2).astype(np.float32)[..., None]
+        return {"right": (columns - first) * step, "left": (last - columns) * step}
+
+    @cached_property
+    def apex_distance(self) -> dict[str, Float[np.ndarray, "slabs size size"]]:
+        """Millimetres below the lung's upper surface, along columns."""
+        rows = np.arange(self.geometry.size, dtype=np.float32)[:, None]
+        step = self.geometry.scale[:, None, None] * self.geometry.pixel_mm
+        return {side: (rows - lung.argmax(1).astype(np.float32)[:, None]) * step for side, lung in self.lungs.items()}
+
+    @cached_property
+    def heights(self) -> dict[str, tuple[float, float]]:
+        """Apex and dome of each lung, in millimetres from the image's middle.
+
+        The dome is where half of the lung that a ray meets has gone; below it only the recess behind the diaphragm is
+        left. The median over columns is taken.
+        """
+        out = {}
+        for side, lung in self.lungs.items():
+            thickness = path(lung)
+            thick = (thickness >= 0.5 * thickness.max(0)) & (thickness >= LUNG_FIELD_MM)
+            columns = np.flatnonzero(thick.any(0))
+            domes = len(thick) - 1 - thick[::-1, columns].argmax(0)
+            rows = np.flatnonzero(self.fields[side].any(1))
+            out[side] = float(self.geometry.offsets[rows[0]]), float(self.geometry.offsets[int(np.median(domes))])
+        return out
+
+    @property
+    def cardiothoracic_ratio(self) -> float:
+        """Greatest width of the heart over the greatest width of the chest inside the ribs, both as projected."""
+        return cardiothoracic_ratio(self.heart, self.fields["right"] | self.fields["left"])
+
+
+def path(inside: Bool[np.ndarray, "slabs height width"]) -> Float[np.ndarray, "height width"]:
+    """Millimetres of the beam's way that lie inside."""
+    return inside.sum(0, dtype=np.float32) * np.float32(asset.SPACING_MM[0])
+
+
+def cardiothoracic_ratio(heart: Bool[np.ndarray, "height width"], lungs: Bool[np.ndarray, "height width"]) -> float:
+    """Width of the columns that hold heart over width of the widest row of lungs; 0 for an empty heart."""
+    if not heart.any() or not lungs.any():
+        return 0.0
+    columns = np.flatnonzero(heart.any(0))
+    size = lungs.shape[1]
+    widths = np.where(lungs.any(1), size - lungs[:, ::-1].argmax(1) - lungs.argmax(1), 0)
+    return float((columns[-1] - columns[0] + 1) / widths.max())
+
+
+# ------------------------------------------------------------------------------------------------------ the CT, parted
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The asset as tensors, split into what is deformed differently."""
+
+    tissue: torch.Tensor
+    bone: torch.Tensor
+    vessels: torch.Tensor
+    labels: torch.Tensor
+    heart_slabs: np.ndarray
+    heart_box: tuple[float, float, float, float]
+    lungs: torch.Tensor
+    heart: torch.Tensor
+
+
+@cache
+def parts() -> Parts:
+    chest = asset.chest()
+    density = with_neck(chest.density)
+    labels = np.pad(chest.labels, ((0, 0), (NECK_ROWS, 0), (0, 0)))
+    lungs = (labels >= Label.RIGHT_UPPER) & (labels <= Label.LEFT_LOWER)
+    inner = ndimage.binary_erosion(lungs, np.ones((1, 3, 5)))
+    bone = np.maximum(density - BONE_ABOVE, 0)
+    vessels = np.where(inner, np.maximum(density - PLAIN_LUNG, -0.06), 0)
+    heart = labels == Label.HEART
+    shadow = path(heart)
+    rows, columns = np.nonzero(shadow >= HEART_MM)
+    box = (*to_mm(rows.min(), columns.min()), *to_mm(rows.max(), columns.max()))
+    presence = ndimage.gaussian_filter1d(heart.sum((1, 2)).astype(np.float32), 1.0)
+    return Parts(
+        tissue=torch.from_numpy(density - bone - vessels)[:, None],
+        bone=torch.from_numpy(bone)[:, None],
+        vessels=torch.from_numpy(vessels.astype(np.float32))[:, None],
+        labels=torch.from_numpy(labels.astype(np.float32))[:, None],
+        heart_slabs=np.clip(2 * presence / presence.max(), 0, 1),
+        heart_box=box,
+        lungs=torch.from_numpy(path(lungs))[None, None],
+        heart=torch.from_numpy(shadow)[None, None],
+    )
+
+
+def with_neck(density: Float[np.ndarray, "slabs rows columns"]) -> Float[np.ndarray, "slabs more_rows columns"]:
+    """The volume with `NECK_ROWS` more on top, as the scan ends just above the lungs: its first rows, ever more blurred."""
+    top = density[:, :3].mean(1)
+    rows = [ndimage.gaussian_filter1d(top, 1.0 + 0.5 * k, axis=1) for k in range(NECK_ROWS, 0, -1)]
+    return np.concatenate([np.stack(rows, 1), density], 1)
+
+
+def to_mm(row: float, column: float) -> tuple[float, float]:
+    """(y, x) in the asset's frame: from the first row, and from the midline."""
+    width = asset.chest().density.shape[2]
+    return float((row - NECK_ROWS) * asset.SPACING_MM[1]), float((column - (width - 1) / 2) * asset.SPACING_MM[2])
+
+
+def sample(volume: torch.Tensor, y: np.ndarray, x: np.ndarray, mode: str = "bilinear") -> np.ndarray:
+    """Values of each slab at (y, x) millimetres of the asset's frame; beyond its borders the outermost values."""
+    height, width = volume.shape[2:]
+    grid = np.empty((*y.shape, 2), np.float32)
+    grid[..., 0] = x * (2 / ((width - 1) * asset.SPACING_MM[2]))
+    grid[..., 1] = (y / asset.SPACING_MM[1] + NECK_ROWS) * (2 / (height - 1)) - 1
+    out = grid_sample(volume, torch.from_numpy(grid), mode=mode, padding_mode="border", align_corners=True)
+    return out[:, 0].numpy()
+
+
+# ------------------------------------------------------------------------------------------------------------ outlines
+
+
+def sample_outline(rng: np.random.Generator, outlines: Outlines) -> Float[np.ndarray, "2 landmarks 2"]:
+    """Another patient's outline in millimetres of the asset's frame: two real outlines of the split, mixed.
+
+    It is scaled to the size of the asset's own chest, give or take a tenth.
+    """
+    chest = asset.chest()
+    own = chest.outline_coefficients[chest.outline_splits == asset.OUTLINES.index(outlines)]
+    first, second = own[rng.integers(len(own), size=2)]
+    mixed = first + rng.uniform(0, 0.5) * (second - first)
+    shape = chest.outline_mean + np.tensordot(mixed, chest.outline_components, 1)
+    scale = np.sqrt(extent(chest.reference).prod() / extent(shape).prod()) * rng.uniform(0.9, 1.08)
+    shape = shape * scale
+    shape[..., 0] += chest.reference[:, 0, 0].mean()
+    return shape.astype(np.float32)
+
+
+def extent(outline: Float[np.ndarray, "2 landmarks 2"]) -> Float[np.ndarray, "2"]:
+    """Height of the lungs and width between the chest walls."""
+    height = (outline[:, asset.WALL_POINTS - 1, 0] - outline[:, 0, 0]).mean()
+    return np.array([height, outline[1, :, 1].max() - outline[0, :, 1].min()])
+
+
+class Warp:
+    """From a place in the patient to the place in the asset that is shown there, both in the asset's frame.
+
+    A thin-plate spline (Bookstein 1989) through the landmarks. The spine is held: were the inner borders of the lungs
+    landmarks too, every difference between them would bend it into a scoliosis.
+    """
+
+    def __init__(self, outline: Float[np.ndarray, "2 landmarks 2"]):
+        reference = asset.chest().reference
+        self.outline = outline
+        fixed = np.array([(y, x) for y in np.linspace(-60, 330, 14) for x in (-12.0, 12.0)])
+        heights = [outline[..., 0].min(), outline[:, asset.WALL_POINTS :, 0].mean()]
+        sources = [reference[..., 0].min(), reference[:, asset.WALL_POINTS :, 0].mean()]
+        slide = np.interp(fixed[:, 0], heights, np.subtract(sources, heights))
+        moved = np.concatenate([outline.reshape(-1, 2), fixed])
+        shift = np.concatenate([(reference - outline).reshape(-1, 2), np.stack([slide, 0 * slide], 1)])
+        self.spline = RBFInterpolator(moved, shift, kernel="thin_plate_spline", smoothing=40.0)
+
+    def __call__(self, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluated on every sixth pixel and interpolated: the spline is smooth."""
+        size = len(y)
+        knots = np.linspace(0, size - 1, size // 6 + 1)
+        grid = np.ix_(np.round(knots).astype(int), np.round(knots).astype(int))
+        places = np.stack([y[grid], x[grid]], -1)
+        shift = self.spline(places.reshape(-1, 2)).reshape(places.shape)
+        shift = torch.from_numpy(shift.astype(np.float32)).permute(2, 0, 1)[None]
+        shift = torch.nn.functional.interpolate(shift, size=(size, size), mode="bicubic", align_corners=True)[0].numpy()
+        return y + shift[0], x + shift[1]
+
+
+# ------------------------------------------------------------------------------------------------------------- patient
+
+
+def sample_geometry(rng: np.random.Generator, outline: np.ndarray, size: int, near: bool) -> Geometry:
+    """A field of view around the lungs: they fill about three quarters of it, as on a well collimated film."""
+    top, bottom = outline[..., 0].min(), outline[..., 0].max()
+    right, left = outline[..., 1].min(), outline[..., 1].max()
+    width = max((left - right) / rng.uniform(0.80, 0.90), (bottom - top) / rng.uniform(0.70, 0.78))
+    middle = (top + bottom) / 2 + rng.normal(0, 0.012) * width + 0.01 * width
+    return Geometry(
+        size=size,
+        pixel_mm=float(width / size),
+        centre=(float(middle), float((right + left) / 2 + rng.normal(0, 0.015) * width)),
+        source_mm=float(rng.uniform(850, 1000) if near else rng.uniform(1500, 1750)),
+        roll=float(rng.normal(0, 0.022)),
+        turn=float(rng.normal(0, 0.03)),
+        tilt=float(rng.normal(0, 0.04)),
+    )
+
+
+def sample_anatomy(
+    rng: np.random.Generator, size: int, outlines: Outlines, ratio: float, near: bool = False
+) -> Anatomy:
+    """A healthy chest whose heart is scaled to a cardiothoracic ratio (within about .01).
+
+    Args:
+        size: pixels along each side of the image.
+        outlines: whose outlines may be used.
+        ratio: cardiothoracic ratio in this projection.
+        near: True for a source at bedside distance (magnified heart), False for the usual one.
+    """
+    outline = sample_outline(rng, outlines)
+    geometry = sample_geometry(rng, outline, size, near)
+    warp = Warp(outline)
+    v, u = np.meshgrid(geometry.offsets, geometry.offsets, indexing="ij")
+    cosine, sine = np.cos(geometry.roll), np.sin(geometry.roll)
+    y, x = geometry.centre[0] + cosine * v + sine * u, geometry.centre[1] - sine * v + cosine * u
+    warped = warp(y, x)
+    heart = heart_shift(geometry, warp, (y, x), warped, ratio)
+    slabs = [
+        along_beam(geometry, warped[axis][None] + parts().heart_slabs[:, None, None] * heart[axis][None], axis)
+        for axis in (0, 1)
+    ]
+    labels = sample(parts().labels, *slabs, mode="nearest").astype(np.uint8)
+    tissue = sample(parts().tissue, *slabs)
+    bone = sample(parts().bone, *slabs)
+    hila = {"right": (128.0, -34.0), "left": (122.0, 36.0)}
+    vessels = sample_vessels(rng, slabs, hila)
+    inside = (labels >= Label.RIGHT_UPPER) & (labels <= Label.LEFT_LOWER)
+    tissue = tissue + inside * vessels
+    anatomy = Anatomy(geometry, tissue, bone, labels, {})
+    roots = {side: nearest_pixel(slabs, anatomy, place) for side, place in hila.items()}
+    return replace(anatomy, hila=roots)
+
+
+def along_beam(geometry: Geometry, plane: np.ndarray, axis: int) -> np.ndarray:
+    """Coordinates in the asset of every slab, from those in the mid-coronal plane."""
+    centre = geometry.centre[axis]
+    lean = np.float32(geometry.tilt if axis == 0 else geometry.turn) * geometry.depth[:, None, None]
+    return ((plane - centre) * geometry.scale[:, None, None] + centre + lean).astype(np.float32)
+
+
+def nearest_pixel(slabs: list[np.ndarray], anatomy: Anatomy, place: tuple[float, float]) -> tuple[float, float, float]:
+    """Where in beam coordinates a place of the asset's mid-coronal plane is shown."""
+    middle = len(anatomy.tissue) // 2
+    distance = (slabs[0][middle] - place[0]) ** 2 + (slabs[1][middle] - place[1]) ** 2
+    row, column = np.unravel_index(distance.argmin(), distance.shape)
+    return float(anatomy.geometry.offsets[row]), float(anatomy.geometry.offsets[column]), 0.0
+
+
+def heart_shift(geometry: Geometry, warp: Warp, place, warped, ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is added to the warp in the heart's slabs so that the projected heart has the wanted width.
+
+    The heart is scaled about a point at its right lower part: when it grows, it grows to the left. The scaling fades
+    between heart and chest wall, where the lung gives way. Found by bisection on the projected outlines.
+    """
+    top, right, bottom, left = parts().heart_box
+    middle_slab = int(np.average(np.arange(len(geometry.depth)), weights=parts().heart_slabs).round())
+    lungs = sample(parts().lungs, warped[0][None], warped[1][None])[0] >= LUNG_FIELD_MM
+    base = (right + 0.15 * (left - right), bottom)
+    middle = (right + 0.5 * (left - right), bottom - 0.3 * (bottom - top))
+    half = (0.6 * (left - right), 0.4 * (bottom - top))
+    wall = np.minimum(wall_margin(warp.outline, *place), 30) / 30
+
+    def shift(factor: float) -> tuple[np.ndarray, np.ndarray]:
+        down, across = warped[0] - base[1], warped[1] - base[0]
+        upwards = 1 + 0.3 * (factor - 1)
+        centre = base[0] + factor * (middle[0] - base[0])
+        reach = np.hypot((warped[1] - centre) / (half[0] * factor), (warped[0] - middle[1]) / half[1])
+        weight = np.exp(-((np.maximum(reach - 1, 0) / 0.5) ** 2)) * wall
+        return (1 / upwards - 1) * down * weight, (1 / factor - 1) * across * weight
+
+    def measured(factor: float) -> float:
+        moved = [
+            (plane + delta - centre) * geometry.scale[middle_slab] + centre
+            for plane, delta, centre in zip(warped, shift(factor), geometry.centre, strict=True)
+        ]
+        return cardiothoracic_ratio(sample(parts().heart, moved[0][None], moved[1][None])[0] >= HEART_MM, lungs)
+
+    low, high = 0.6, 2.0
+    for _ in range(8):
+        factor = (low + high) / 2
+        low, high = (factor, high) if measured(factor) < ratio else (low, factor)
+    return shift((low + high) / 2)
+
+
+def wall_margin(outline: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Millimetres to the outline's chest wall on the same height, 0 beyond it."""
+    right, left = outline[:, : asset.WALL_POINTS]
+    beyond_right = x - np.interp(y, right[:, 0], right[:, 1]) if (np.diff(right[:, 0]) > 0).all() else x + 120
+    beyond_left = np.interp(y, left[:, 0], left[:, 1]) - x
+    return np.maximum(np.minimum(beyond_right, beyond_left), 0)
+
+
+def sample_vessels(
+    rng: np.random.Generator, slabs: list[np.ndarray], hila: dict[str, tuple[float, float]]
+) -> np.ndarray:
+    """Vessels of the lungs, differing between patients although there is but one CT.
+
+    Within each slab the vessels of each lung are turned and stretched about its root, by amounts that vary smoothly
+    with depth, and the slabs are permuted cyclically by a little: the tree stays a tree, its branches go elsewhere.
+    """
+    y, x = slabs
+    count = len(y)
+    source_y, source_x = y.copy(), x.copy()
+    for side, (root_y, root_x) in hila.items():
+        depths = np.linspace(0, 1, count)
+        angle = np.interp(depths, np.linspace(0, 1, 6), rng.normal(0, 0.28, 6))[:, None, None]
+        stretch = np.exp(np.interp(depths, np.linspace(0, 1, 6), rng.normal(0, 0.12, 6)))[:, None, None]
+        own = x < 0 if side == "right" else x >= 0
+        down, across = y - root_y, x - root_x
+        cosine, sine = (np.cos(angle) * stretch).astype(np.float32), (np.sin(angle) * stretch).astype(np.float32)
+        source_y = np.where(own, root_y + cosine * down - sine * across, source_y)
+        source_x = np.where(own, root_x + sine * down + cosine * across, source_x)
+    rolled = parts().vessels.roll(int(rng.integers(-2, 3)), 0)
+    gain = np.float32(rng.uniform(0.7, 1.5))
+    return gain * sample(rolled, source_y, source_x)

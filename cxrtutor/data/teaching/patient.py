@@ -1,0 +1,276 @@
+"""One patient of the teaching set, from what is wrong with them to a radiograph with its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage
+
+from .anatomy import Anatomy, sample_anatomy
+from .asset import Outlines
+from .findings import SIZES_MM, NoRoom, paint
+from .habitus import sample_habitus
+from .lesion import FINDINGS, Lesion
+from .projection import Film, project, sample_exposure, with_marker
+
+HOW_MANY = (0.15, 0.33, 0.32, 0.20)
+"""How often a patient has none, one, two or three findings."""
+VISIBLE = 0.6
+"""Least visibility of a lesion that a report may name."""
+MASK_SHARE, MASK_LEAST_MM = 0.25, 2.5
+"""A pixel belongs to a lesion where it changes the beam's path by a quarter of what it changes it at most (its 98th
+percentile), and by 2.5 mm of water. The share finds the edge of what is compact: a ball's path exceeds a quarter of its
+diameter within 97 % of its radius. The floor cuts the fringes of what is diffuse: less than 2.5 mm of water lifts the
+signal by under 5 %, which is what quantum noise and vessels do by themselves."""
+ENLARGED, NORMAL = 0.55, 0.50
+"""Cardiothoracic ratio, measured in this very projection, above which the heart is enlarged on an AP film; a healthy one
+stays below .50, and nobody is drawn in between, where readers disagree."""
+HEART_STEPS = (0.60, 0.65)
+"""Ratios at which cardiomegaly becomes moderate and large."""
+TRIES = 12
+
+Sampler = Callable[[np.random.Generator], tuple[Lesion, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """A frontal radiograph with everything known about it.
+
+    Attributes:
+        image: brightness in [0, 1], bone bright; the patient's right is on the image's left.
+        lesions: those that were finally drawn, with the side, zone, size and severity they have in the image.
+        masks: one for each lesion.
+        visibility: for each lesion, its contrast over the local noise (`visibility_of`).
+        anatomy: "left lung", "right lung" (also where heart and diaphragm hide it) and "heart".
+        pixel_spacing: millimetres between rows and columns, in the patient's mid-coronal plane.
+        cardiothoracic_ratio: as projected.
+    """
+
+    image: Float[np.ndarray, "size size"]
+    lesions: tuple[Lesion, ...]
+    masks: tuple[Bool[np.ndarray, "size size"], ...]
+    visibility: tuple[float, ...]
+    anatomy: dict[str, Bool[np.ndarray, "size size"]]
+    pixel_spacing: tuple[float, float]
+    cardiothoracic_ratio: float
+
+
+# ------------------------------------------------------------------------------------------------------ what is wrong
+
+
+def sample_lesions(rng: np.random.Generator, findings: Sequence[str] = FINDINGS) -> tuple[Lesion, ...]:
+    """What is wrong with one patient: up to three different findings, about 15 % of patients with none.
+
+    Several nodules are lesions of one group, and so are effusions of both sides. Findings that would hide each other
+    are not combined: pneumothorax and effusion on one side, edema and other haze.
+
+    Args:
+        rng: decides.
+        findings: those to choose from, all equally often.
+    """
+    count = min(int(rng.choice(len(HOW_MANY), p=HOW_MANY)), len(findings))
+    chosen = [str(name) for name in rng.permutation(list(findings))[:count]]
+    if "edema" in chosen:
+        chosen = [name for name in chosen if name not in ("ground-glass opacity", "viral pneumonia")]
+    lesions: list[Lesion] = []
+    for group, finding in enumerate(chosen):
+        lesions += sample_group(rng, finding, group, lesions)
+    return tuple(lesions)
+
+
+def sample_group(rng: np.random.Generator, finding: str, group: int, others: Sequence[Lesion]) -> list[Lesion]:
+    """The lesions of one finding."""
+    side = str(rng.choice(["left", "right"]))
+    severity = str(rng.choice(["small", "moderate", "large"], p=[0.35, 0.4, 0.25]))
+    if finding == "cardiomegaly":
+        return [Lesion(finding, "middle", "whole", severity, group=group)]
+    if finding == "edema":
+        return [Lesion(finding, "both", "perihilar", severity, group=group)]
+    if finding == "viral pneumonia":
+        return [Lesion(finding, "both", "basal", severity, group=group)]
+    if finding in ("pleural effusion", "pneumothorax"):
+        taken = [lesion.side for lesion in others if lesion.finding in ("pleural effusion", "pneumothorax")]
+        free = [candidate for candidate in ("left", "right") if candidate not in taken]
+        if finding == "pneumothorax" or len(free) < 2 or rng.random() < 0.7:
+            free = [str(rng.choice(free))] if free else []
+        zone = "basal" if finding == "pleural effusion" else "apical"
+        return [
+            Lesion(
+                finding, place, zone, str(rng.choice(["small", "moderate", "large"], p=[0.35, 0.4, 0.25])), group=group
+            )
+            for place in free
+        ]
+    if finding == "nodule" and rng.random() < 0.4:
+        same = rng.random() < 0.5
+        return [
+            round_one(rng, finding, "nodules", side if same else str(rng.choice(["left", "right"])), group)
+            for _ in range(int(rng.integers(2, 5)))
+        ]
+    if finding in ("nodule", "mass", "cavity"):
+        return [round_one(rng, finding, finding, side, group)]
+    zones = {"atelectasis": (0.0, 0.35, 0.65), "consolidation": (0.3, 0.3, 0.4)}.get(finding, (0.33, 0.34, 0.33))
+    zone = str(rng.choice(["upper", "middle", "lower"], p=zones))
+    return [Lesion(finding, side, zone, severity, group=group)]
+
+
+def round_one(rng: np.random.Generator, finding: str, sizes: str, side: str, group: int) -> Lesion:
+    zone = str(
+        rng.choice(["upper", "middle", "lower"], p=(0.5, 0.3, 0.2) if finding == "cavity" else (0.36, 0.34, 0.3))
+    )
+    return Lesion(finding, side, zone, "moderate", size_mm=float(round(rng.uniform(*SIZES_MM[sizes]))), group=group)
+
+
+# ---------------------------------------------------------------------------------------------------------- radiograph
+
+
+def draw_radiograph(
+    lesions: Sequence[Lesion] | Sampler,
+    rng: np.random.Generator,
+    *,
+    size: int = 128,
+    outlines: Outlines,
+    shifted: bool = False,
+) -> Radiograph:
+    """Draw one patient.
+
+    A lesion that does not fit or cannot be seen is drawn again elsewhere; after twelve tries it is left out, so that
+    what is returned is always visible.
+
+    Args:
+        lesions: what to draw, or a function that decides (such as `sample_lesions`).
+        rng: decides everything else; equal generators give equal bytes.
+        size: pixels along each side.
+        outlines: the split whose lung outlines may be used.
+        shifted: another room: bedside distance, less dose, more scatter and blur, another display, another marker.
+    """
+    wanted = tuple(lesions(rng)) if callable(lesions) else tuple(lesions)
+    heart = next((lesion for lesion in wanted if lesion.finding == "cardiomegaly"), None)
+    anatomy = sample_heart(rng, size, outlines, heart, shifted)
+    exposure = sample_exposure(rng, shifted)
+    beside = sample_habitus(rng, anatomy) + project(anatomy.bone) * np.float32(exposure.bone)
+    lung_fields = anatomy.fields["left"] | anatomy.fields["right"]
+    density, water = anatomy.tissue, project(anatomy.tissue) + beside
+    drawn: list[tuple[Lesion, np.ndarray]] = []
+    for lesion in sorted(wanted, key=lambda lesion: ORDER.index(lesion.finding)):
+        if lesion is heart:
+            continue
+        film = Film.adjusted_to(water, lung_fields, exposure, anatomy.geometry.pixel_mm)
+        for _ in range(TRIES):
+            try:
+                painted = paint(lesion, anatomy, density, rng)
+            except NoRoom:
+                continue
+            change = project(painted.change)
+            mask = mask_of(change, painted.lesion)
+            apart = painted.lesion.finding not in ROUND or not any(
+                (mask & mask_of(other, former)).any() for former, other in drawn if former.finding in ROUND
+            )
+            if apart and mask.sum() >= 6 and visibility_of(film, water + change, change, mask) >= VISIBLE:
+                density, water = density + painted.change, water + change
+                drawn.append((painted.lesion, change))
+                break
+    return finished(anatomy, heart, drawn, water, exposure, rng, shifted)
+
+
+ROUND = ("nodule", "mass", "cavity")
+ORDER = (
+    "cardiomegaly",
+    "pneumothorax",
+    "edema",
+    "viral pneumonia",
+    "ground-glass opacity",
+    "consolidation",
+    "atelectasis",
+    "mass",
+    "cavity",
+    "nodule",
+    "pleural effusion",
+)
+"""What is drawn first: air displaces lung, haze fills what is left, solid things replace both, fluid covers all."""
+
+
+def sample_heart(
+    rng: np.random.Generator, size: int, outlines: Outlines, heart: Lesion | None, shifted: bool
+) -> Anatomy:
+    """A chest whose heart is clearly normal or clearly enlarged in this projection."""
+    least, most = {None: (0.39, 0.485), "small": (0.565, 0.595), "moderate": (0.605, 0.645), "large": (0.655, 0.7)}[
+        heart.severity if heart else None
+    ]
+    for _ in range(TRIES):
+        anatomy = sample_anatomy(rng, size, outlines, float(rng.uniform(least, most)), near=shifted)
+        measured = anatomy.cardiothoracic_ratio
+        if measured > ENLARGED if heart else measured < NORMAL:
+            return anatomy
+    raise RuntimeError("No heart of the wanted size could be drawn; the asset must be damaged.")
+
+
+def finished(anatomy: Anatomy, heart, drawn, water, exposure, rng, shifted: bool) -> Radiograph:
+    """Expose and display; measure every lesion in the picture that came out."""
+    fields = anatomy.fields
+    film = Film.adjusted_to(water, fields["left"] | fields["right"], exposure, anatomy.geometry.pixel_mm)
+    image = with_marker(film.displayed(film.noisy(film.detected(water), rng)), rng, shifted)
+    lesions, masks, visibility = [], [], []
+    if heart:
+        ratio = anatomy.cardiothoracic_ratio
+        degree = "small" if ratio < HEART_STEPS[0] else "moderate" if ratio < HEART_STEPS[1] else "large"
+        lesions.append(replace(heart, severity=degree))
+        masks.append(anatomy.heart)
+        # Against an airless mediastinum: the lung that the heart displaces, about 80 mm of it.
+        visibility.append(visibility_of(film, water, np.where(anatomy.heart, np.float32(60), 0), anatomy.heart))
+    for lesion, change in drawn:
+        mask = mask_of(change, lesion)
+        lesions.append(lesion)
+        masks.append(mask)
+        visibility.append(visibility_of(film, water, change, mask))
+    spacing = anatomy.geometry.pixel_mm
+    truth = {"left lung": fields["left"], "right lung": fields["right"], "heart": anatomy.heart}
+    return Radiograph(
+        image,
+        tuple(lesions),
+        tuple(masks),
+        tuple(visibility),
+        truth,
+        (spacing, spacing),
+        anatomy.cardiothoracic_ratio,
+    )
+
+
+def mask_of(change: Float[np.ndarray, "size size"], lesion: Lesion) -> Bool[np.ndarray, "size size"]:
+    """Where a lesion is seen, by `MASK_SHARE` and `MASK_LEAST_MM`.
+
+    Of a pneumothorax only the air counts, not the denser lung beside it.
+    """
+    strength = np.maximum(-change if lesion.finding == "pneumothorax" else change, 0)
+    if lesion.finding == "cavity":
+        strength = ndimage.grey_closing(strength, size=(15, 15))
+    if not strength.any():
+        return np.zeros(change.shape, bool)
+    most = np.percentile(strength[strength > 0], 98)
+    return strength >= max(MASK_SHARE * most, min(MASK_LEAST_MM, 0.5 * most))
+
+
+def visibility_of(
+    film: Film,
+    water: Float[np.ndarray, "size size"],
+    change: Float[np.ndarray, "size size"],
+    mask: Bool[np.ndarray, "size size"],
+) -> float:
+    """Contrast of a lesion over the local noise of the picture.
+
+    Contrast is the mean absolute difference, within the mask, between the picture with and without the lesion. Noise is
+    the standard deviation, within the mask and 15 mm around it, of what is finer than 8 mm in the picture without it
+    (ribs and vessels), together with the quantum noise that the exposure makes there.
+    """
+    if not mask.any():
+        return 0.0
+    without = film.detected(water - change)
+    with_it, plain = film.displayed(film.detected(water)), film.displayed(without)
+    around = ndimage.binary_dilation(mask, iterations=max(1, round(15 / film.pixel_mm)))
+    fine = plain - ndimage.gaussian_filter(plain, 8 / film.pixel_mm, truncate=2.5)
+    low, high = film.window
+    quantum = (film.exposure.white - film.exposure.black) / (high - low) / np.sqrt(film.exposure.photons * without)
+    noise = np.sqrt(fine[around].var() + float((quantum[around] ** 2).mean()))
+    return float(np.abs(with_it - plain)[mask].mean() / noise)
