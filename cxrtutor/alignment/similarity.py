@@ -1,0 +1,185 @@
+"""How well does each report's text fit each image, region by region?
+
+The one kernel of local alignment (GLoRIA's equations, Huang et al., ICCV 2021): text units, be they words or sentences,
+look for themselves in the regions of an image. For image `i` with regions `r_m` and report `j` with units `u_k`
+
+    p_mk = softmax_k(<r_m, u_k>)        each region shares itself out among the units of one report
+    a_mk = softmax_m(t1 * p_mk)         each unit attends to the regions
+    c_k  = sum_m a_mk r_m               and gathers its context
+    Z_ij = log sum_k exp(t2 * cos(c_k, u_k))
+
+A batch asks this of every image with every report. Two things keep that affordable:
+
+- Units of all reports lie on one axis, sorted by the length of their report. Reports of equal length are then a dense
+  block, so that every softmax is a plain one and no padding is ever computed.
+- The gradient is written by hand, a few images at a time. Scaling a context does not change its cosine, so the gradient
+  of the attention's softmax needs no correction term; and of the tensors as large as images x regions x units only the
+  shares are kept, as far as `KEPT_BYTES` goes: beyond it they are computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+KEPT_BYTES = 2**28
+"""What one call may keep from its forward for its backward pass; the rest is computed again."""
+
+CHUNK_ELEMENTS = 2**19
+"""Regions x units handled at once: 2 MiB of float32, which stay in a core's cache."""
+
+SMALLEST_NORM = 1e-8
+"""A vector shorter than this has no direction: its cosine with anything is 0 and has no gradient."""
+
+
+def local_similarity(
+    regions: Float[Tensor, "images regions dim"],
+    units: Float[Tensor, "reports units dim"],
+    unit_mask: Bool[Tensor, "reports units"],
+    *,
+    attention_temperature: float = 4.0,
+    aggregation_temperature: float = 5.0,
+    aggregation: Literal["sum", "mean"] = "sum",
+    background: bool = False,
+) -> Float[Tensor, "images reports"]:
+    """The similarity `Z` of every image with every report.
+
+    Half-precision inputs are computed in float32, under autocast too; float64 stays float64.
+
+    Args:
+        regions: one vector a cell of a feature map, not normalised.
+        units: words or sentences, not normalised; what stands where `unit_mask` is False is never read.
+        unit_mask: True where there is a unit.
+        attention_temperature: `t1`. Like all temperatures of GLoRIA it *multiplies*.
+        aggregation_temperature: `t2`, of the log-sum-exp over units; it too multiplies.
+        aggregation: "sum" as in the paper, which favours reports with many units, or "mean", which subtracts `ln n_j`.
+        background: let each region also choose a background with the score 0. Without it the regions of a report with
+            a single unit have no choice, and its attention is uniform. Our addition, no paper's.
+
+    Returns:
+        `Z`; minus infinity, the logarithm of an empty sum, for a report without units.
+    """
+    dtype = torch.promote_types(torch.promote_types(regions.dtype, units.dtype), torch.float32)
+    lengths = unit_mask.sum(dim=1)
+    order = lengths.argsort(stable=True)
+    runs = [(len(list(run)), length) for length, run in groupby(lengths[order].tolist())]
+    flat = units[order][unit_mask[order]]
+    with torch.autocast(regions.device.type, enabled=False):
+        cosines = _ContextCosines.apply(regions.to(dtype), flat.to(dtype), runs, attention_temperature, background)
+        aggregated = [(aggregation_temperature * block).logsumexp(dim=2) for block in _by_length(cosines, runs, dim=1)]
+        similarity = torch.cat([cosines[:, :0], *aggregated], dim=1)[:, order.argsort()]
+        return similarity - lengths.clamp(min=1).to(dtype).log() if aggregation == "mean" else similarity
+
+
+@torch.no_grad()
+def matching_attention(
+    regions: Float[Tensor, "pairs regions dim"],
+    units: Float[Tensor, "pairs units dim"],
+    unit_mask: Bool[Tensor, "pairs units"],
+    *,
+    attention_temperature: float = 4.0,
+    background: bool = False,
+) -> Float[Tensor, "pairs units regions"]:
+    """The attention `a` of each report's units in its own image, for drawing: float32, detached, zero at padding."""
+    with torch.autocast(regions.device.type, enabled=False):
+        scores = units.float() @ regions.float().mT
+        scores = scores.masked_fill(~unit_mask[..., None], -torch.inf)
+        shares = _softmax_over_units(scores, background).nan_to_num(0.0)
+        return (attention_temperature * shares).softmax(dim=-1) * unit_mask[..., None]
+
+
+class _ContextCosines(torch.autograd.Function):
+    """`cos(c_k, u_k)` [images, units] for all units of all reports on one axis, in runs of (reports, length)."""
+
+    @staticmethod
+    def forward(ctx, regions, units, runs, temperature, background):
+        images_at_once = max(1, CHUNK_ELEMENTS // max(1, regions.shape[1] * len(units)))
+        chunks = [slice(start, start + images_at_once) for start in range(0, len(regions), images_at_once)]
+        unit_directions, unit_scale = _normalize(units)
+        cosines, context_scales = regions.new_empty(2, len(regions), len(units))
+        room, kept = KEPT_BYTES if any(ctx.needs_input_grad) else 0, []
+        for chunk in chunks:
+            shares = _shares(regions[chunk], units, runs, background)
+            contexts = (temperature * shares).softmax(dim=-1) @ regions[chunk]
+            directions, context_scales[chunk] = _normalize(contexts)
+            cosines[chunk] = (directions * unit_directions).sum(dim=-1)
+            room -= (shares.numel() + directions.numel()) * shares.element_size()
+            if room >= 0:
+                kept += [shares, directions]
+        ctx.save_for_backward(regions, units, unit_directions, unit_scale, cosines, context_scales, *kept)
+        ctx.settings = runs, temperature, background, chunks
+        return cosines
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, d_cosines):
+        with torch.autocast(d_cosines.device.type, enabled=False):
+            return _ContextCosines._backward(ctx, d_cosines)
+
+    @staticmethod
+    def _backward(ctx, d_cosines):
+        regions, units, unit_directions, unit_scale, cosines, context_scales, *kept = ctx.saved_tensors
+        runs, temperature, background, chunks = ctx.settings
+        d_regions = torch.empty_like(regions)
+        d_unit_directions = -unit_directions * (d_cosines * cosines).sum(dim=0)[:, None]
+        d_scores_regions = torch.zeros_like(units)
+        for index, chunk in enumerate(chunks):
+            if 2 * index < len(kept):
+                shares, directions = kept[2 * index : 2 * index + 2]
+                attention = (temperature * shares).softmax(dim=-1)
+            else:
+                shares = _shares(regions[chunk], units, runs, background)
+                attention = (temperature * shares).softmax(dim=-1)
+                directions = (attention @ regions[chunk]) * context_scales[chunk][..., None]
+
+            # d cos(c, u) / dc is (u/|u| - cos c/|c|) / |c|; that of u is its mirror image.
+            d_unit_directions += (d_cosines[chunk][..., None] * directions).sum(dim=0)
+            d_contexts = unit_directions - cosines[chunk][..., None] * directions
+            d_contexts *= (d_cosines[chunk] * context_scales[chunk])[..., None]
+            torch.bmm(attention.mT, d_contexts, out=d_regions[chunk])
+
+            # A softmax's gradient is a * (d_a - sum a d_a). Here the sum is <d_c, c>, which is zero: see the top.
+            d_scores = d_contexts @ regions[chunk].mT
+            d_scores *= attention
+            d_scores *= shares
+            for block, share in zip(_by_length(d_scores, runs), _by_length(shares, runs), strict=True):
+                block.addcmul_(share, block.sum(dim=-2, keepdim=True), value=-1)
+            d_regions[chunk].baddbmm_(d_scores.mT, units.expand(len(d_scores), -1, -1), alpha=temperature)
+            d_scores_regions += (d_scores @ regions[chunk]).sum(dim=0)
+        d_units = d_unit_directions * unit_scale[:, None] + temperature * d_scores_regions
+        return d_regions, d_units, None, None, None
+
+
+def _shares(regions: Tensor, units: Tensor, runs: list[tuple[int, int]], background: bool) -> Tensor:
+    """`p` [images, units, regions]."""
+    scores = units @ regions.mT
+    for block in _by_length(scores, runs):
+        block.copy_(_softmax_over_units(block, background))
+    return scores
+
+
+def _softmax_over_units(scores: Tensor, background: bool) -> Tensor:
+    """Softmax over the units [..., units, regions] of one report, with a further unit of score 0 for the background."""
+    return F.pad(scores, (0, 0, 0, 1)).softmax(dim=-2)[..., :-1, :] if background else scores.softmax(dim=-2)
+
+
+def _by_length(flat: Tensor, runs: list[tuple[int, int]], dim: int = 1) -> Iterator[Tensor]:
+    """Views of `flat` in which the axis `dim` of all units is split into (reports, units) of one length."""
+    start = 0
+    for reports, length in runs:
+        yield flat.narrow(dim, start, reports * length).unflatten(dim, (reports, length))
+        start += reports * length
+
+
+def _normalize(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions, and the inverse lengths that made them; both zero for a vector without a direction."""
+    norms = vectors.norm(dim=-1)
+    scales = torch.where(norms > SMALLEST_NORM, 1 / norms, 0)
+    return vectors * scales[..., None], scales

@@ -1,0 +1,44 @@
+"""The objectives as plain loops, one study at a time: what the package must agree with."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn.functional import cosine_similarity, cross_entropy
+
+
+def local_similarity_loop(regions, units, unit_mask, t1=4.0, t2=5.0, background=False):
+    """`Z` [images, reports], written from the equations."""
+    rows = []
+    for r in regions:
+        row = []
+        for u, mask in zip(units, unit_mask, strict=True):
+            u = u[mask]
+            scores = r @ u.T
+            if background:
+                scores = torch.cat([scores, torch.zeros_like(scores[:, :1])], dim=1)
+            p = scores.softmax(dim=1)[:, : len(u)]
+            a = (t1 * p).softmax(dim=0)
+            c = a.T @ r
+            row.append((t2 * cosine_similarity(c, u)).exp().sum().log())
+        rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
+def local_loss_loop(regions, units, unit_mask, t3=10.0, mean=False, **temperatures):
+    """The local loss; `mean` subtracts `t3 ln n_j` from the logits."""
+    logits = t3 * local_similarity_loop(regions, units, unit_mask, **temperatures)
+    if mean:
+        logits = logits - t3 * unit_mask.sum(dim=1).to(logits.dtype).log()
+    target = torch.arange(len(logits))
+    return cross_entropy(logits, target) + cross_entropy(logits.T, target)
+
+
+def info_nce_loop(table, tau):
+    """Symmetric InfoNCE of a table of cosines, one study at a time."""
+    n = len(table)
+    exp = [[math.exp(table[i][j] / tau) for j in range(n)] for i in range(n)]
+    image_to_text = -sum(math.log(exp[i][i] / sum(exp[i])) for i in range(n)) / n
+    text_to_image = -sum(math.log(exp[i][i] / sum(exp[j][i] for j in range(n))) for i in range(n)) / n
+    return image_to_text + text_to_image
