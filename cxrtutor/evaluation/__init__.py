@@ -1,0 +1,6 @@
+"""From masks to claims: metrics, measurements of a model, intervals, tables (chapter 08).
+
+`metrics` holds the formulas, `truth` what they are held against, `evaluate` measures a model on every finding of a set,
+`measurements` keeps the result sample by sample, `bootstrap` gives the intervals, `tables` the comparison, and
+`controls` the rows that every honest table has beside the methods.
+"""
