@@ -86,10 +86,10 @@ def data_make(
     folder = make_teaching_set(edition, workers=workers)
     card = json.loads((folder / "card.json").read_text())
     if as_json:
-        _print_json({"folder": str(folder), "counts": card["counts"]})
+        _print_json({"folder": str(folder), "splits": card["splits"]})
     else:
         out.print(f"The teaching set ({edition}) is in {folder}", soft_wrap=True)
-        out.print(", ".join(f"{split} {count}" for split, count in card["counts"].items()))
+        out.print(", ".join(f"{split} {count}" for split, count in card["splits"].items()))
 
 
 @app.command()
@@ -208,3 +208,21 @@ def evaluate(
         _print_json({**about, "overall": overall, "by_finding": findings, "undefined": undefined})
     else:
         out.print(f"{table}\n\n{by_finding.round(3).to_string()}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def experiments(
+    file: Annotated[Path, typer.Argument(help="The file that lists the experiments.")] = Path("configs/experiments.yaml"),
+    records: Annotated[Path, typer.Option(help="Where their records lie.")] = Path("chapters/records"),
+    as_json: AsJson = False,
+) -> None:
+    """Run every recorded experiment of the chapters whose record is missing or outdated (minutes each)."""
+    from .benchmark.experiments import load_experiments
+    from .benchmark.records import run_missing
+
+    trials = [trial for group in load_experiments(file).values() for trial in group]
+    written = run_missing(trials, records)
+    if as_json:
+        _print_json({"trials": len(trials), "written": [str(path) for path in written]})
+    else:
+        out.print(f"{len(written)} of {len(trials)} records were written to {records}.", soft_wrap=True)
