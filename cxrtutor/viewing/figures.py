@@ -1,0 +1,389 @@
+"""Radiographs, heat maps and results as matplotlib figures.
+
+Every function returns the `Figure` and leaves pyplot without it, so that a notebook shows it once, as the value of a
+cell's last line. Given `axes`, a function draws into them instead, and returns their figure. Figures are white cards
+with dark ink: they read alike on light and dark pages, wherever they are shown.
+
+Images lie in pixels, (row, column), as a radiologist sees them: the patient's right is at the left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
+from typing import Any, Protocol, runtime_checkable
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from cxrtutor.viewing import colours
+
+Image = Shaped[np.ndarray, "height width"]
+Region = Bool[np.ndarray, "height width"]
+
+_WIDTH = 7.0  # inches: a page's column, with pixels to spare
+_PICTURE_WIDTH = 4.2  # of a single picture
+_LINE = 0.17  # inches that a line of a title takes
+_MARKERS = "osD^vPX"
+_STYLE = {
+    "figure.dpi": 144,
+    "figure.facecolor": colours.PAPER,
+    "axes.facecolor": colours.PAPER,
+    "axes.edgecolor": colours.MUTED_INK,
+    "axes.labelcolor": colours.INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "axes.titlecolor": colours.INK,
+    "text.color": colours.INK,
+    "font.size": 9,
+}
+
+
+@runtime_checkable
+class Estimate(Protocol):
+    """A value between two limits, such as `cxrtutor.evaluation.bootstrap.Interval`."""
+
+    value: float
+    low: float
+    high: float
+
+
+def panels(
+    count: int = 1, *, columns: int | None = None, aspect: float = 1.0, width: float = _WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure in the course's style with `count` axes, row by row.
+
+    Args:
+        count: how many axes.
+        columns: how many stand in a row; all by default.
+        aspect: height of each over its width.
+        width: of the whole, in inches.
+    """
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
+    with plt.rc_context(_STYLE):
+        figure, grid = plt.subplots(
+            rows, columns, figsize=(width, rows * width / columns * aspect), squeeze=False, layout="constrained"
+        )
+    plt.close(figure)
+    for axes in grid.flat:
+        axes.tick_params(colors=colours.MUTED_INK, labelcolor=colours.INK, labelsize=8)
+    for spare in grid.flat[count:]:
+        spare.remove()
+    return figure, list(grid.flat[:count])
+
+
+def show_radiograph(image: Image, *, title: str = "", sides: bool = True, axes: Axes | None = None) -> Figure:
+    """A radiograph: uint8, or float in [0, 1], bone bright. `sides` writes R and L where the patient's sides are."""
+    figure, axes = _picture(image.shape, axes, title)
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axes.set_title(title)
+    axes.set_axis_off()
+    if sides:
+        for letter, x, side in (("R", 0.03, "left"), ("L", 0.97, "right")):
+            text = axes.text(x, 0.97, letter, transform=axes.transAxes, ha=side, va="top", weight="bold", size=8)
+            text.set(color="white", path_effects=[withStroke(linewidth=2, foreground=colours.CASING)])
+    return figure
+
+
+def show_heat_map(
+    image: Image,
+    heat: Float[np.ndarray, "heat_height heat_width"],
+    *,
+    truth: Region | None = None,
+    mask: Region | None = None,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    opacity: float = 0.5,
+    colour_bar: bool = False,
+    sides: bool = True,
+    axes: Axes | None = None,
+) -> Figure:
+    """A heat map over its radiograph, with the outlines of ground truth and mask.
+
+    Args:
+        image: as for `show_radiograph`.
+        heat: of the image's size, or a patch grid that covers the image, drawn as patches. NaN is left clear.
+        truth: outlined in the accent colour.
+        mask: outlined in white.
+        title: above the picture.
+        limits: heat drawn in the first and the last colour; the smallest and largest by default. Give them wherever
+            pictures are to be compared.
+        opacity: of the heat, in [0, 1].
+        colour_bar: whether to draw the scale.
+        sides: whether to write R and L.
+        axes: to draw into.
+    """
+    figure, axes = _picture(image.shape, axes, title)
+    show_radiograph(image, title=title, sides=sides, axes=axes)
+    drawn = _lay_heat(heat, image.shape, axes, limits, opacity)
+    if mask is not None:
+        outline(mask, axes, colour=colours.MASK, thickness=1.0)
+    if truth is not None:
+        outline(truth, axes)
+    if colour_bar:
+        bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
+        bar.solids.set_alpha(1)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(colors=colours.MUTED_INK, labelcolor=colours.INK, labelsize=8)
+    return figure
+
+
+def outline(region: Region, axes: Axes, *, colour: str = colours.TRUTH, thickness: float = 1.6) -> Figure:
+    """The border of a region, in the accent colour of ground truth, with a dark casing. `thickness` in points."""
+    height, width = region.shape
+    contour = axes.contour(
+        np.arange(-1, width + 1),
+        np.arange(-1, height + 1),
+        np.pad(region, 1).astype(float),
+        levels=[0.5],
+        colors=[colour],
+        linewidths=thickness,
+    )
+    contour.set_path_effects([withStroke(linewidth=thickness + 1.4, foreground=colours.CASING)])
+    return axes.figure
+
+
+def radiograph_grid(
+    images: Sequence[Image],
+    *,
+    titles: Sequence[str] | None = None,
+    heats: Sequence[np.ndarray] | None = None,
+    truths: Sequence[Region | None] | None = None,
+    masks: Sequence[Region | None] | None = None,
+    columns: int = 4,
+    limits: tuple[float, float] | None = None,
+    opacity: float = 0.5,
+) -> Figure:
+    """Small multiples of radiographs: one picture an image, each with its own title, heat map and outlines.
+
+    Repeat an image to show several maps of it. `limits` hold for every heat map; without them each has its own. Long
+    titles, such as prompts, are wrapped. The first picture names the sides for all.
+    """
+    nothing = [None] * len(images)
+    figure, grid, titles = _pictures(images[0].shape, titles or [""] * len(images), columns)
+    for axes, image, title, heat, truth, mask in zip(
+        grid, images, titles, heats or nothing, truths or nothing, masks or nothing, strict=True
+    ):
+        show_radiograph(image, title=title, sides=axes is grid[0], axes=axes)
+        if heat is not None:
+            _lay_heat(heat, image.shape, axes, limits, opacity)
+        if mask is not None:
+            outline(mask, axes, colour=colours.MASK, thickness=0.8)
+        if truth is not None:
+            outline(truth, axes, thickness=1.2)
+    return figure
+
+
+def threshold_strip(
+    image: Image,
+    heat: Float[np.ndarray, "height width"],
+    truth: Region,
+    *,
+    thresholds: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
+) -> Figure:
+    """One heat map under several thresholds: the mask of each, with its IoU.
+
+    Args:
+        image: as for `show_radiograph`.
+        heat: normalised to the scale of the thresholds; NaN where not valid.
+        truth: outlined in every picture.
+        thresholds: the mask is `heat > threshold`.
+    """
+    from cxrtutor.evaluation.metrics import iou
+
+    scores = [_measured(iou, heat > threshold, truth, ~np.isnan(heat)) for threshold in thresholds]
+    return radiograph_grid(
+        [image] * len(thresholds),
+        titles=[f"t = {threshold:g}\nIoU {score:.2f}" for threshold, score in zip(thresholds, scores, strict=True)],
+        heats=[heat] * len(thresholds),
+        truths=[truth] * len(thresholds),
+        masks=[heat > threshold for threshold in thresholds],
+        columns=len(thresholds),
+    )
+
+
+def overlap_picture(mask: Region, truth: Region, *, axes: Axes | None = None) -> Figure:
+    """Mask and truth as two overlapping sets of pixels, counted, with the IoU and Dice they give."""
+    from cxrtutor.evaluation.metrics import dice, iou
+
+    title = f"IoU {_measured(iou, mask, truth):.3f}, Dice {_measured(dice, mask, truth):.3f}"
+    figure, axes = _picture(mask.shape, axes, title)
+    parts = {
+        "mask only": (mask & ~truth, colours.SERIES[4]),
+        "both": (mask & truth, colours.SERIES[0]),
+        "truth only": (truth & ~mask, colours.TRUTH),
+    }
+    kinds = sum(kind * part for kind, (part, _) in enumerate(parts.values(), start=1))
+    palette = ListedColormap(["#eceef0", *(colour for _, colour in parts.values())])
+    axes.imshow(kinds, cmap=palette, vmin=0, vmax=len(parts), interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title)
+    axes.legend(
+        handles=[Patch(color=colour, label=f"{name}: {part.sum():,} px") for name, (part, colour) in parts.items()],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        frameon=False,
+        fontsize=8,
+    )
+    return figure
+
+
+def histograms(
+    groups: Mapping[str, np.ndarray],
+    *,
+    lines: Mapping[str, float] | None = None,
+    xlabel: str = "heat",
+    bins: int = 60,
+    axes: Axes | None = None,
+) -> Figure:
+    """How values spread: each group as shares of its own size, in bins that all groups have in common.
+
+    Args:
+        groups: name to values of any shape; NaN is left out.
+        lines: name to a value that is marked by a vertical line, such as a threshold or the limits of an interval.
+        xlabel: what the values are.
+        bins: how many, over the range of all groups.
+        axes: to draw into.
+    """
+    figure, axes = _chart(axes, aspect=0.45)
+    values = {name: np.asarray(group)[~np.isnan(group)] for name, group in groups.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins)
+    for (name, group), colour in zip(values.items(), colours.SERIES, strict=False):
+        weights = np.full(len(group), 1 / len(group))
+        axes.hist(group, edges, weights=weights, color=colour, alpha=0.35)
+        axes.hist(group, edges, weights=weights, color=colour, histtype="step", linewidth=1.4, label=name)
+    for (name, value), style in zip((lines or {}).items(), ("-", "--", ":", "-."), strict=False):
+        axes.axvline(value, color=colours.INK, linestyle=style, linewidth=1.4, label=f"{name}: {value:.2f}")
+    axes.set(xlabel=xlabel, ylabel="share")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def interval_plot(
+    intervals: Mapping[str, Mapping[str, Estimate]],
+    *,
+    xlabel: str,
+    reference: float | None = None,
+    axes: Axes | None = None,
+) -> Figure:
+    """Estimates with their intervals, a line of them for every row.
+
+    Args:
+        intervals: method to row (such as a finding) to estimate; a method may lack rows.
+        xlabel: what is estimated.
+        reference: a value that matters, such as 0 for a difference; a vertical line.
+        axes: to draw into.
+    """
+    rows = list(dict.fromkeys(row for estimates in intervals.values() for row in estimates))
+    figure, axes = _chart(axes, aspect=0.12 + 0.035 * len(rows) * (1 + len(intervals)) / 2)
+    if reference is not None:
+        axes.axvline(reference, color=colours.MUTED_INK, linewidth=1, linestyle="--")
+    for k, (method, estimates) in enumerate(intervals.items()):
+        middle = np.array([estimate.value for estimate in estimates.values()])
+        ends = np.array([(estimate.low, estimate.high) for estimate in estimates.values()]).T
+        axes.errorbar(
+            middle,
+            [rows.index(row) + 0.6 * ((k + 0.5) / len(intervals) - 0.5) for row in estimates],
+            xerr=np.abs(ends - middle),
+            fmt=_MARKERS[k % len(_MARKERS)],
+            color=colours.SERIES[k % len(colours.SERIES)],
+            markersize=5,
+            capsize=2.5,
+            linewidth=1.4,
+            label=method,
+        )
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(xlabel)
+    axes.grid(axis="x", color="#e3e6ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+    if len(intervals) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]], *, axes: Axes | None = None) -> Figure:
+    """The loss of runs, step by step, and their validation loss at the ends of epochs as dots.
+
+    Args:
+        logs: name to a run's log (`cxrtutor.pretraining.run.Run.log`): entries with "step", "loss", and, at the end of
+            an epoch, "validation_loss".
+        axes: to draw into.
+    """
+    figure, axes = _chart(axes, aspect=0.5)
+    for k, (name, log) in enumerate(logs.items()):
+        colour = colours.SERIES[k % len(colours.SERIES)]
+        axes.plot([entry["step"] for entry in log], [entry["loss"] for entry in log], color=colour, alpha=0.45, lw=1)
+        ends = [entry for entry in log if "validation_loss" in entry]
+        axes.plot(
+            [entry["step"] for entry in ends],
+            [entry["validation_loss"] for entry in ends],
+            color=colour,
+            marker=_MARKERS[k % len(_MARKERS)],
+            markersize=4,
+            linewidth=1.6,
+            label=f"{name}, validation",
+        )
+    axes.set(xlabel="step", ylabel="loss")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _picture(shape: tuple[int, ...], axes: Axes | None, title: str) -> tuple[Figure, Axes]:
+    """The given axes with their figure, or new ones for one picture."""
+    if axes is None:
+        _, (axes,), _ = _pictures(shape, [title], columns=1, width=_PICTURE_WIDTH)
+    return axes.figure, axes
+
+
+def _pictures(
+    shape: tuple[int, ...], titles: Sequence[str], columns: int, width: float = _WIDTH
+) -> tuple[Figure, list[Axes], list[str]]:
+    """Axes for pictures of one shape under their titles, and the titles wrapped to fit."""
+    each = width / min(columns, len(titles))
+    wrapped = ["\n".join(fill(line, int(13 * each)) for line in title.splitlines()) for title in titles]
+    lines = max(len(title.splitlines()) for title in wrapped)
+    height, across = shape
+    figure, grid = panels(
+        len(titles), columns=columns, aspect=height / across + (0.1 + _LINE * lines) / each, width=width
+    )
+    return figure, grid, wrapped
+
+
+def _lay_heat(
+    heat: Float[np.ndarray, "heat_height heat_width"],
+    shape: tuple[int, ...],
+    axes: Axes,
+    limits: tuple[float, float] | None,
+    opacity: float,
+) -> AxesImage:
+    """Lays a heat map of any grid over the whole of an image of `shape`."""
+    height, width = shape
+    low, high = limits or (np.nanmin(heat), np.nanmax(heat))
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    return axes.imshow(
+        heat, cmap=colours.HEAT, vmin=low, vmax=high, alpha=opacity, extent=extent, interpolation="nearest"
+    )
+
+
+def _chart(axes: Axes | None, aspect: float) -> tuple[Figure, Axes]:
+    if axes is None:
+        _, (axes,) = panels(1, aspect=aspect)
+    return axes.figure, axes
+
+
+def _measured(metric: Callable, *masks: Region) -> float:
+    """A metric of `cxrtutor.evaluation.metrics` on numpy masks."""
+    import torch
+
+    return metric(*(torch.from_numpy(np.ascontiguousarray(mask)) for mask in masks)).item()

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from cxrtutor.viewing import figures
+
+IMAGE = np.full((40, 60), 0.5)
+DISC = np.hypot(*np.mgrid[-20:20, -30:30]) < 8
+
+
+def drawn(figure) -> np.ndarray:
+    """What the first axes show, as RGB in [0, 1], cropped to them."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3] / 255
+    box = figure.axes[0].get_window_extent()
+    top = len(pixels) - round(box.y1)
+    return pixels[top : top + round(box.height), round(box.x0) : round(box.x1)]
+
+
+def cyan(pixels: np.ndarray) -> np.ndarray:
+    return (pixels[..., 0] < 0.1) & (pixels[..., 1] > 0.85) & (pixels[..., 2] > 0.95)
+
+
+def centre(pixels: np.ndarray) -> tuple[float, float]:
+    """Mean row and column of True pixels, as shares of the height and width."""
+    return tuple(np.argwhere(pixels).mean(axis=0) / pixels.shape)
+
+
+def estimate(value: float) -> SimpleNamespace:
+    return SimpleNamespace(value=value, low=value - 0.1, high=value + 0.3)
+
+
+def test_importing_figures_does_not_load_torch():
+    script = "import sys, cxrtutor.viewing.figures; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_figures_are_not_left_in_pyplot():
+    figures.show_radiograph(IMAGE)
+    figures.histograms({"a": IMAGE})
+    assert plt.get_fignums() == []
+
+
+def test_uint8_and_float_radiographs_look_the_same():
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    assert np.array_equal(drawn(figures.show_radiograph(ramp)), drawn(figures.show_radiograph(ramp / 255)))
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 5), (3, 0), (3, 5), (1, 4)])
+def test_a_patch_grid_covers_the_image_unmirrored(row, column):
+    heat = np.zeros((4, 6))
+    heat[row, column] = 1
+    pixels = drawn(figures.show_heat_map(IMAGE, heat, sides=False))
+    warm = pixels[..., 0] - pixels[..., 2] > 0.2
+    assert centre(warm) == pytest.approx(((row + 0.5) / 4, (column + 0.5) / 6), abs=0.01)
+
+
+def test_heat_that_is_not_valid_leaves_the_radiograph_clear():
+    heat = np.ones(IMAGE.shape)
+    heat[:, :30] = np.nan
+    pixels = drawn(figures.show_heat_map(IMAGE, heat, limits=(0.0, 1.0), sides=False))
+    half = pixels.shape[1] // 2
+    assert np.allclose(pixels[2:-2, 2 : half - 2], 0.5, atol=0.01)
+    assert (pixels[2:-2, half + 2 : -2, 0] - pixels[2:-2, half + 2 : -2, 2] > 0.2).all()
+
+
+def test_truth_is_outlined_where_it_lies():
+    truth = np.roll(DISC, (8, -15), axis=(0, 1))
+    pixels = drawn(figures.show_heat_map(IMAGE, np.zeros((2, 3)), truth=truth, limits=(0.0, 1.0), sides=False))
+    assert centre(cyan(pixels)) == pytest.approx((28 / 40, 15 / 60), abs=0.02)
+
+
+def test_a_region_that_fills_the_image_is_outlined_along_its_edge():
+    figure = figures.show_radiograph(IMAGE, sides=False)
+    figures.outline(np.ones(IMAGE.shape, bool), figure.axes[0])
+    (path,) = figure.axes[0].collections[0].get_paths()
+    assert path.get_extents().bounds == pytest.approx((-0.5, -0.5, 60, 40))
+
+
+def test_grid_gives_every_image_its_own_title_and_outlines_and_wraps_long_titles():
+    long = "There is a small left basal pleural effusion with adjacent airspace opacity."
+    figure = figures.radiograph_grid([IMAGE] * 3, titles=["one", long, ""], truths=[None, DISC, None], columns=2)
+    assert len(figure.axes) == 3
+    assert [len(axes.collections) for axes in figure.axes] == [0, 1, 0]
+    assert figure.axes[1].get_title().count("\n") > 0
+    assert figure.axes[1].get_title().split() == long.split()
+
+
+def test_grid_refuses_lists_of_different_lengths():
+    with pytest.raises(ValueError, match="shorter"):
+        figures.radiograph_grid([IMAGE] * 2, truths=[DISC])
+
+
+def test_threshold_strip_writes_the_iou_of_valid_pixels():
+    heat = np.zeros(IMAGE.shape, np.float32)
+    heat[:, 10:30] = 0.25
+    heat[:, 20:30] = 0.75
+    heat[:, :10] = np.nan
+    truth = np.zeros(IMAGE.shape, bool)
+    truth[:, :30] = True
+    figure = figures.threshold_strip(IMAGE, heat, truth, thresholds=(0.0, 0.5, 0.9))
+    assert [axes.get_title() for axes in figure.axes] == ["t = 0\nIoU 1.00", "t = 0.5\nIoU 0.50", "t = 0.9\nIoU 0.00"]
+
+
+def test_overlap_picture_counts_the_parts_of_two_sets():
+    mask, truth = np.zeros((2, 10, 10), bool)
+    mask[:6], truth[4:] = True, True
+    figure = figures.overlap_picture(mask, truth)
+    (axes,) = figure.axes
+    assert axes.get_title() == "IoU 0.200, Dice 0.333"
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["mask only: 40 px", "both: 20 px", "truth only: 40 px"]
+
+
+def test_histograms_are_shares_over_common_bins_without_nan():
+    rng = np.random.default_rng(0)
+    groups = {"inside": rng.normal(1, 1, 50), "outside": np.append(rng.normal(0, 2, 5000), np.nan)}
+    (axes,) = figures.histograms(groups, lines={"threshold": 0.5}, bins=20).axes
+    filled = [container for container in axes.containers if len(container) > 1]
+    assert [sum(bar.get_height() for bar in bars) for bars in filled] == pytest.approx([1, 1])
+    assert [bar.get_x() for bar in filled[0]] == [bar.get_x() for bar in filled[1]]
+    assert "threshold: 0.50" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_intervals_stand_in_the_line_of_their_row_even_where_a_method_lacks_one():
+    intervals = {"LSM": {"nodule": estimate(1.0), "effusion": estimate(2.0)}, "chance": {"effusion": estimate(0.0)}}
+    (axes,) = figures.interval_plot(intervals, xlabel="CNR", reference=0.0).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["nodule", "effusion"]
+    (lsm, _, (bars,)), (chance, _, _) = axes.containers
+    assert [round(y) for y in lsm.get_ydata()] == [0, 1] and [round(y) for y in chance.get_ydata()] == [1]
+    assert list(lsm.get_xdata()) == [1.0, 2.0]
+    assert [segment[:, 0].tolist() for segment in bars.get_segments()] == [
+        pytest.approx([0.9, 1.3]),
+        pytest.approx([1.9, 2.3]),
+    ]
+
+
+def test_training_curves_show_each_step_and_the_validation_at_ends_of_epochs():
+    log = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0, "validation_loss": 2.5}]
+    (axes,) = figures.training_curves({"LSM": log}).axes
+    steps, ends = axes.lines
+    assert steps.get_xydata().tolist() == [[1, 3], [2, 2]]
+    assert ends.get_xydata().tolist() == [[2, 2.5]]
+
+
+def test_functions_draw_into_given_axes():
+    figure, (left, right) = figures.panels(2)
+    assert figures.show_radiograph(IMAGE, axes=left) is figure
+    assert figures.histograms({"heat": IMAGE}, axes=right) is figure
+    assert len(left.images) == 1 and right.get_xlabel() == "heat"
