@@ -27,7 +27,7 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
-    def excludes(self, value: float) -> bool:
+    def excludes(self, value: float | int) -> bool:
         """Whether `value` lies outside the limits."""
         return not self.low <= value <= self.high
 

@@ -99,7 +99,9 @@ def evaluate(
             truth = torch.from_numpy(np.stack([sample.truth for sample in samples])).to(similarity.device)
             scores = measure(similarity, truth, protocol)
             rows.append(
-                pd.DataFrame(_described(samples) | {name: value.cpu().numpy() for name, value in scores.items()})
+                pd.DataFrame(
+                    _described(samples) | {name: value.double().cpu().numpy() for name, value in scores.items()}
+                )
             )
     if not rows:
         raise InputError("No study of this set holds a finding to ask for, so there is nothing to measure.")

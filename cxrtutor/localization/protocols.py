@@ -95,7 +95,7 @@ PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
         AFLOC,
-        # As AFLoc's code has it: images without a single predicted pixel are left out, which flatters.
+        # As AFLoc's code has it: a map without a single predicted pixel is left out, which flatters whoever gives none.
         replace(AFLOC, name="afloc-skipping-empty", empty_prediction=float("nan")),
         # BioViL thresholds the similarity itself: made for cosines, it depends on the scale of a dot product.
         Protocol("biovil", (partial(smooth, sigma=1.5),), "nearest", (), (0.1, 0.2, 0.3, 0.4, 0.5)),
