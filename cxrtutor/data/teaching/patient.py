@@ -14,7 +14,7 @@ from .asset import Outlines
 from .findings import SIZES_MM, NoRoom, paint
 from .habitus import sample_habitus
 from .lesion import FINDINGS, Lesion
-from .projection import Film, project, sample_exposure, with_marker
+from .projection import Exposure, Film, project, sample_exposure, with_marker
 
 HOW_MANY = (0.15, 0.33, 0.32, 0.20)
 """How often a patient has none, one, two or three findings."""
@@ -26,9 +26,9 @@ percentile), and by 2.5 mm of water. The share finds the edge of what is compact
 diameter within 97 % of its radius. The floor cuts the fringes of what is diffuse: less than 2.5 mm of water lifts the
 signal by under 5 %, which is what quantum noise and vessels do by themselves."""
 ENLARGED, NORMAL = 0.55, 0.50
-"""Cardiothoracic ratio, measured in this very projection, above which the heart is enlarged on an AP film; a healthy one
-stays below .50, and nobody is drawn in between, where readers disagree."""
-HEART_STEPS = (0.60, 0.65)
+"""Cardiothoracic ratio, measured in this very projection, above which the heart is enlarged on an AP film; a healthy
+one stays below .50, and nobody is drawn in between, where readers disagree."""
+HEART_STEPS = (0.58, 0.62)
 """Ratios at which cardiomegaly becomes moderate and large."""
 TRIES = 12
 
@@ -153,7 +153,7 @@ def draw_radiograph(
     beside = sample_habitus(rng, anatomy) + project(anatomy.bone) * np.float32(exposure.bone)
     lung_fields = anatomy.fields["left"] | anatomy.fields["right"]
     density, water = anatomy.tissue, project(anatomy.tissue) + beside
-    drawn: list[tuple[Lesion, np.ndarray]] = []
+    drawn: list[Drawn] = []
     for lesion in sorted(wanted, key=lambda lesion: ORDER.index(lesion.finding)):
         if lesion is heart:
             continue
@@ -163,16 +163,42 @@ def draw_radiograph(
                 painted = paint(lesion, anatomy, density, rng)
             except NoRoom:
                 continue
-            change = project(painted.change)
-            mask = mask_of(change, painted.lesion)
-            apart = painted.lesion.finding not in ROUND or not any(
-                (mask & mask_of(other, former)).any() for former, other in drawn if former.finding in ROUND
-            )
-            if apart and mask.sum() >= 6 and visibility_of(film, water + change, change, mask) >= VISIBLE:
-                density, water = density + painted.change, water + change
-                drawn.append((painted.lesion, change))
+            one = Drawn(painted.lesion, project(painted.change), mask_of(painted.shadow, anatomy.geometry.pixel_mm))
+            if one.is_apart_from(drawn) and visibility_of(film, water + one.change, one.change, one.mask) >= VISIBLE:
+                density, water = density + painted.change, water + one.change
+                drawn.append(one)
                 break
+    drawn, water = without_hidden(drawn, water, lung_fields, exposure, anatomy.geometry.pixel_mm)
     return finished(anatomy, heart, drawn, water, exposure, rng, shifted)
+
+
+def without_hidden(drawn: list[Drawn], water, lung_fields, exposure: Exposure, pixel_mm: float):
+    """What is left when lesions that later ones have hidden are taken out of the patient again."""
+    while drawn:
+        film = Film.adjusted_to(water, lung_fields, exposure, pixel_mm)
+        seen = [visibility_of(film, water, one.change, one.mask) for one in drawn]
+        least = int(np.argmin(seen))
+        if seen[least] >= VISIBLE:
+            break
+        water = water - drawn[least].change
+        drawn = drawn[:least] + drawn[least + 1 :]
+    return drawn, water
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A lesion as projected: by how much it changes the water a ray passes, and its mask."""
+
+    lesion: Lesion
+    change: Float[np.ndarray, "size size"]
+    mask: Bool[np.ndarray, "size size"]
+
+    def is_apart_from(self, others: Sequence[Drawn]) -> bool:
+        """No two round lesions overlap, as one could not tell how many there are."""
+        return not any(
+            self.lesion.finding in ROUND and other.lesion.finding in ROUND and (self.mask & other.mask).any()
+            for other in others
+        )
 
 
 ROUND = ("nodule", "mass", "cavity")
@@ -196,7 +222,7 @@ def sample_heart(
     rng: np.random.Generator, size: int, outlines: Outlines, heart: Lesion | None, shifted: bool
 ) -> Anatomy:
     """A chest whose heart is clearly normal or clearly enlarged in this projection."""
-    least, most = {None: (0.39, 0.485), "small": (0.565, 0.595), "moderate": (0.605, 0.645), "large": (0.655, 0.7)}[
+    least, most = {None: (0.39, 0.485), "small": (0.56, 0.578), "moderate": (0.585, 0.615), "large": (0.63, 0.68)}[
         heart.severity if heart else None
     ]
     for _ in range(TRIES):
@@ -220,11 +246,10 @@ def finished(anatomy: Anatomy, heart, drawn, water, exposure, rng, shifted: bool
         masks.append(anatomy.heart)
         # Against an airless mediastinum: the lung that the heart displaces, about 80 mm of it.
         visibility.append(visibility_of(film, water, np.where(anatomy.heart, np.float32(60), 0), anatomy.heart))
-    for lesion, change in drawn:
-        mask = mask_of(change, lesion)
-        lesions.append(lesion)
-        masks.append(mask)
-        visibility.append(visibility_of(film, water, change, mask))
+    for one in drawn:
+        lesions.append(one.lesion)
+        masks.append(one.mask)
+        visibility.append(visibility_of(film, water, one.change, one.mask))
     spacing = anatomy.geometry.pixel_mm
     truth = {"left lung": fields["left"], "right lung": fields["right"], "heart": anatomy.heart}
     return Radiograph(
@@ -238,17 +263,12 @@ def finished(anatomy: Anatomy, heart, drawn, water, exposure, rng, shifted: bool
     )
 
 
-def mask_of(change: Float[np.ndarray, "size size"], lesion: Lesion) -> Bool[np.ndarray, "size size"]:
-    """Where a lesion is seen, by `MASK_SHARE` and `MASK_LEAST_MM`.
-
-    Of a pneumothorax only the air counts, not the denser lung beside it.
-    """
-    strength = np.maximum(-change if lesion.finding == "pneumothorax" else change, 0)
-    if lesion.finding == "cavity":
-        strength = ndimage.grey_closing(strength, size=(15, 15))
-    if not strength.any():
-        return np.zeros(change.shape, bool)
-    most = np.percentile(strength[strength > 0], 98)
+def mask_of(shadow: Float[np.ndarray, "size size"], pixel_mm: float) -> Bool[np.ndarray, "size size"]:
+    """Where a lesion is seen, by `MASK_SHARE` and `MASK_LEAST_MM`; blurred by 2 mm first, as the picture is."""
+    strength = ndimage.gaussian_filter(np.maximum(shadow, 0), 2.0 / pixel_mm)
+    if strength.max() <= 0:
+        return np.zeros(shadow.shape, bool)
+    most = np.percentile(strength[strength > 0.01 * strength.max()], 98)
     return strength >= max(MASK_SHARE * most, min(MASK_LEAST_MM, 0.5 * most))
 
 
