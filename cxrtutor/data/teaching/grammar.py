@@ -391,7 +391,8 @@ def _place(breath: Breath, rng: np.random.Generator) -> _Place:
     if located == "heart":
         return _Place("", "")
     if located == "pleural":
-        return _ends_of_the_lung(breath.side, "apical", rng) if breath.zone == "apical" else _whole_side(breath.side)
+        at_apex = breath.zone == "apical" and breath.severity != "large" and _chance(rng, 0.5)
+        return _ends_of_the_lung(breath.side, "apical", rng) if at_apex else _whole_side(breath.side)
     if breath.lobe is not None and _chance(rng, 0.5):
         return _lobe(breath.side, breath.lobe)
     return _zone(breath, rng)

@@ -41,7 +41,10 @@ WORDS_THAT_NAME = {
     "viral pneumonia": rf"consolidation|ground-glass|pneumonia|{_OPACITY}",
     "cavity": "nodule|mass|cavit|lung opacity",
 }
-_CLEAR = r"^(the|both) lungs? (fields )?are (well expanded and )?clear|^lungs are clear|^no acute (card|find)|^no active|no radiographic|no acute intra"
+_CLEAR = (
+    r"^(the|both) lungs? (fields )?are (well expanded and )?clear|^lungs are clear"
+    r"|^no acute (card|find)|^no active|no radiographic|no acute intra"
+)
 STATEMENTS_THAT_EXCLUDE = {
     "cardiomegaly": r"(heart|cardiac|cardiothoracic).*(normal|not enlarged)",
     "edema": r"(vascul|vessels).*(normal|not congested)",
