@@ -124,7 +124,7 @@ def test_the_picture_shows_truth_and_heat_as_asked(explorer):
     assert not any_pixel(truth)
     assert "not shown" in canvas.get_attribute("aria-label")
 
-    opacity = explorer.get_by_role("slider", name="Opacity").first
+    opacity = explorer.get_by_role("slider", name="opacity").first
     opacity.fill("0")
     assert not any_pixel(warm)
     opacity.fill("1")
@@ -145,8 +145,8 @@ def test_everything_is_reached_by_the_tab_key_in_order(explorer):
     for _ in range(6):
         explorer.keyboard.press("Tab")
         reached.append(explorer.evaluate("document.activeElement.shadowRoot.activeElement.labels[0].innerText"))
-    names = ["Case", "ground truth", "Threshold", "Opacity of the heat map"]
-    names += ["Threshold", "Opacity of the heat map"]  # the second widget has one case and no truth
+    names = ["Case", "ground truth", "Threshold", "Heat map opacity"]
+    names += ["Threshold", "Heat map opacity"]  # the second widget has one case and no truth
     assert [text.startswith(name) for text, name in zip(reached, names, strict=True)] == [True] * 6
 
 
@@ -158,10 +158,16 @@ def test_widgets_of_a_page_do_not_disturb_each_other(explorer):
 
 
 def test_fits_narrow_and_wide_pages(explorer):
-    for width in (320, 400, 1200):
+    reach_out = """host => {
+        const [card, ...parts] = host.lastElementChild.shadowRoot.querySelectorAll(".card, .card :not(.hidden, q)");
+        const limit = card.getBoundingClientRect().right;
+        return parts.filter((part) => part.getBoundingClientRect().right > limit).map((part) => part.outerHTML);
+    }"""
+    for width, side_by_side in ((320, False), (400, False), (620, True), (1200, True)):
         explorer.set_viewport_size({"width": width, "height": 900})
         explorer.wait_for_timeout(100)
+        assert explorer.locator(".cxrtutor-widget").first.evaluate(reach_out) == []
         assert explorer.evaluate("document.documentElement.scrollWidth <= innerWidth")
         canvas = explorer.get_by_role("img").first.bounding_box()
         slider = explorer.get_by_role("slider", name="Threshold").first.bounding_box()
-        assert (slider["x"] > canvas["x"] + canvas["width"]) == (width == 1200)
+        assert (slider["x"] > canvas["x"] + canvas["width"]) == side_by_side

@@ -20,7 +20,7 @@ const MARKUP = `
       <label class="slider threshold"><span>Threshold <b aria-hidden="true"></b></span>
         <input type="range" min="-1" max="1" step="0.01">
         <span class="ends" aria-hidden="true"><small>−1 coldest</small><small>hottest 1</small></span></label>
-      <label class="slider opacity"><span>Opacity of the heat map <b aria-hidden="true"></b></span>
+      <label class="slider opacity"><span>Heat map opacity <b aria-hidden="true"></b></span>
         <input type="range" min="0" max="1" step="0.05"></label>
       <dl class="scores">
         <div><dt>IoU</dt><dd class="iou"></dd></div>
@@ -70,8 +70,10 @@ select {
 .prompt { margin: 0; font-size: 1.0625rem; font-style: italic; overflow-wrap: anywhere; }
 .single .chooser, .card:not(.single) .title { display: none; }
 .body { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1.25rem; }
-@container (min-width: 40rem) {
-  .body { grid-template-columns: minmax(0, 3fr) minmax(15rem, 2fr); gap: 1.75rem; }
+@container (min-width: 34rem) {
+  .body { grid-template-columns: minmax(0, 3fr) minmax(13.5rem, 2fr); gap: 1.5rem; }
+}
+@container (min-width: 48rem) {
   .card:not(.single) .prompt { display: none; } /* the chooser has room to show it */
 }
 figure { margin: 0; }
@@ -83,7 +85,7 @@ figcaption { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; margin-top: 0
 .swatch { width: 1.35rem; height: 0.8rem; border-radius: 0.2rem; background: #6d7278; border: 2px solid; outline: 1px solid var(--casing); }
 .swatch.truth { border-color: var(--truth); }
 .swatch.mask { border-color: var(--mask); }
-.panel { display: grid; gap: 1.125rem; align-content: start; }
+.panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1.125rem; align-content: start; }
 .slider { display: grid; gap: 0.3rem; }
 .slider > span:first-child { display: flex; justify-content: space-between; }
 dd, b { font-variant-numeric: tabular-nums; font-weight: 600; }
@@ -101,10 +103,10 @@ input[type=range]::-moz-range-thumb {
 .threshold { --track: var(--heat-track); }
 .opacity { --track: linear-gradient(to right, transparent, var(--muted)); }
 :is(input, select):focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 0.3rem; }
-.scores { display: grid; grid-template-columns: 1fr 1fr; gap: 0.75rem; margin: 0; }
-.scores div { padding: 0.5rem 0.75rem; border: 1px solid var(--line); border-radius: 0.4rem; }
+.scores { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.6rem; margin: 0; }
+.scores div { padding: 0.5rem 0.6rem; border: 1px solid var(--line); border-radius: 0.4rem; }
 dt { color: var(--muted); font-size: 0.875rem; }
-dd { margin: 0; font-size: 1.75rem; font-weight: 600; line-height: 1.15; }
+dd { margin: 0; font-size: 1.5rem; font-weight: 600; line-height: 1.15; }
 .bar { display: flex; height: 0.7rem; border-radius: 0.35rem; overflow: hidden; border: 1px solid var(--line); }
 .mask-only { background: repeating-linear-gradient(45deg, var(--muted) 0 3px, var(--line) 3px 6px); }
 .both { background: var(--accent); }
@@ -268,7 +270,7 @@ function render({ model, el }) {
     const truthDrawn = model.get("show_truth") && truthBorder;
     controls.opacity.value = opacity;
     controls.show_truth.checked = model.get("show_truth");
-    find(".opacity b").textContent = `${Math.round(100 * opacity)} %`;
+    find(".opacity b").textContent = `${Math.round(100 * opacity)}\u00a0%`;
 
     const across = canvas.clientWidth * devicePixelRatio;
     if (!across) return; // not laid out yet; the observer of its size calls again
