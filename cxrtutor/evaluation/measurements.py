@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .. import store
@@ -61,16 +63,33 @@ class Measurements:
             self.rows[self.rows.finding.isin(names)].reset_index(drop=True), self.protocol, self.prompts
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything as values that JSON can hold: column by column, numbers to four decimals, undefined as None."""
+        values = self.rows.round(_DECIMALS).astype(object).where(self.rows.notna(), None)
+        return {"protocol": self.protocol, "prompts": self.prompts, "rows": values.to_dict(orient="list")}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Measurements:
+        """What `to_json` gave.
+
+        Raises:
+            InputError: it is something else.
+        """
+        try:
+            columns = {name: np.asarray(values, _type(name)) for name, values in content["rows"].items()}
+            rows = pd.DataFrame({name: columns[name] for name in (*_TEXT, *METRICS)} | columns)
+            return cls(rows, str(content["protocol"]), str(content["prompts"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"These are no measurements ({error!r}). Measure again.") from error
+
     def save(self, path: Path | str) -> None:
-        """Write everything into one JSON file, column by column, with four decimals.
+        """Write `to_json` into a file, a column a line.
 
         Raises:
             InputError: the file cannot be written.
         """
-        rounded = self.rows.round(_DECIMALS).astype(object).where(self.rows.notna(), None)
-        content = {"protocol": self.protocol, "prompts": self.prompts, "rows": rounded.to_dict(orient="list")}
-        lines = json.dumps(content, separators=(",", ":")).replace('],"', '],\n"')
-        store.write_file(Path(path), lines + "\n")
+        text = json.dumps(self.to_json(), separators=(",", ":"), allow_nan=False)
+        store.write_file(Path(path), text.replace('],"', '],\n"') + "\n")
 
     @classmethod
     def load(cls, path: Path | str) -> Measurements:
@@ -81,23 +100,15 @@ class Measurements:
         """
         path = Path(path)
         if not path.is_file():
-            raise InputError(
-                f"There are no measurements at {path}. `Measurements.save` or `cxrtutor evaluate` writes them."
-            )
+            raise InputError(f"There are no measurements at {path}. `Measurements.save` writes them.")
         try:
-            content = json.loads(path.read_text())
-            columns = content["rows"]
-            rows = pd.DataFrame({name: _column(name, values) for name, values in columns.items()})
-            return cls(
-                rows[[*_TEXT, *METRICS, *(c for c in rows if c not in (*_TEXT, *METRICS))]],
-                **{key: content[key] for key in ("protocol", "prompts")},
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path} does not hold measurements ({error}). Measure again.") from error
+            return cls.from_json(json.loads(path.read_text()))
+        except ValueError as error:  # no JSON, or JSON of something else
+            raise InputError(f"{path} does not hold measurements: {error}") from error
 
 
-def _column(name: str, values: list) -> pd.Series:
-    return pd.Series(values, dtype=object if name in _TEXT else float)
+def _type(column: str) -> type:
+    return object if column in _TEXT else float
 
 
 def same_samples(a: Measurements, b: Measurements) -> tuple[pd.DataFrame, pd.DataFrame]:

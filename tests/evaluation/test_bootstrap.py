@@ -54,7 +54,7 @@ def test_samples_of_one_patient_count_as_one_witness():
 
 def test_an_interval_holds_the_true_mean_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    held = [not interval(rows(rng.normal(size=80), ("a", "b")), "iou", resamples=400).excludes(0) for _ in range(150)]
+    held = [not interval(rows(rng.normal(size=80), ("a", "b")), "iou", resamples=300).excludes(0) for _ in range(100)]
     assert 0.88 <= np.mean(held) <= 0.99
 
 

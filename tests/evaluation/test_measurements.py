@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +42,12 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path, content):
     (tmp_path / "m.json").write_text(content)
     with pytest.raises(InputError, match="does not hold measurements"):
         Measurements.load(tmp_path / "m.json")
+
+
+def test_measurements_are_values_that_json_can_hold():
+    measured = table(("a", "p", "mass", np.nan), ("b", "q", "mass", 0.25))
+    content = json.loads(json.dumps(measured.to_json(), allow_nan=False))
+    pd.testing.assert_frame_equal(Measurements.from_json(content).rows[list(measured.rows)], measured.rows)
 
 
 def test_a_missing_file_is_refused(tmp_path):
