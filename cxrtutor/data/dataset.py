@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import UInt8
 
-from .. import store
+from .. import guard, store
 from ..errors import InputError
 from .images import letterbox
 from .prepared import decoded_image, read_card, report_of, study_of
@@ -48,6 +48,7 @@ class StudyDataset(Sequence[Study]):
         if split is not None and split not in self.card["splits"]:
             raise InputError(f"{self.folder} has no split {split!r}. It has: {', '.join(self.card['splits'])}.")
         self.key: str = store.content_key({"set": self.card["key"], "split": split})
+        guard.note_opened(self.card)
         self._shards = [shard for shard in self.card["shards"] if split in (None, shard["split"])]
         self._starts = [0, *accumulate(shard["rows"] for shard in self._shards)]
         self._last_read: tuple[_Group, pa.Table] | None = None

@@ -1,0 +1,266 @@
+"""The teaching set on disk: made once, by several processes, with the same bytes however the work was cut up.
+
+Every study has a random generator of its own, seeded by its split and number. So which process draws it, in which
+order, and whether the work was stopped in between and taken up again, changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from tqdm import tqdm
+
+from ... import store
+from ...errors import InputError
+from ..dataset import StudyDataset
+from ..prepared import shard_path, write_card, write_shard
+from ..study import Box, Finding, Study
+from . import asset
+from .grammar import write_report
+from .lesion import FINDINGS, UNSEEN_FINDINGS, Lesion
+
+if TYPE_CHECKING:
+    from .patient import Radiograph
+
+VERSION = 1
+"""Raised whenever a picture or a report comes out differently, so that sets made before are not taken for new ones."""
+
+SEED = 20_240_601
+SIZE = 128
+STUDIES_PER_SHARD = 50
+"""What a killed run loses at most, per process."""
+
+EDITIONS = {
+    "full": {"train": 3000, "validation": 400, "test": 600, "unseen": 200, "shifted": 300},
+    "quick": {"train": 360, "validation": 60, "test": 100, "unseen": 40, "shifted": 40},
+}
+"""Studies in each split. "quick" is the beginning of each split of "full"."""
+
+SPLITS = tuple(EDITIONS["full"])
+_OUTLINES: dict[str, asset.Outlines] = {"train": "train", "validation": "validation"}  # "test" for all others
+
+
+class Shard(NamedTuple):
+    """The studies `start` to `stop` of a split, which go into one file."""
+
+    split: str
+    number: int
+    start: int
+    stop: int
+
+    def path(self, folder: Path) -> Path:
+        """Its file in the set's folder."""
+        return shard_path(folder, self.split, self.number)
+
+
+def teaching_set(split: str, edition: str = "full") -> StudyDataset:
+    """One split of the teaching set, which is made first where it is not there yet.
+
+    Args:
+        split: "train", "validation", "test", "unseen" (findings that training never shows) or "shifted" (films from
+            another room: bedside, less dose, another display).
+        edition: "full", or "quick" for a set of 600 studies.
+
+    Raises:
+        InputError: there is no such split or edition, or the set cannot be written.
+    """
+    if split not in SPLITS:
+        raise InputError(f"The teaching set has no split {split!r}. It has: {', '.join(SPLITS)}.")
+    return StudyDataset(make_teaching_set(edition), split)
+
+
+def make_teaching_set(edition: str = "full", workers: int | None = None) -> Path:
+    """Make the teaching set where it is not there yet, and return its folder.
+
+    A run that was stopped is taken up where it was; two that race for one set both end with it.
+
+    Args:
+        edition: "full" (about 4 minutes on two cores) or "quick" (600 studies, about 40 seconds).
+        workers: processes that draw, each with about 0.9 GB of memory; by default one a core, from 2 to 4.
+
+    Raises:
+        InputError: there is no such edition, or the set cannot be written.
+    """
+    if edition not in EDITIONS:
+        raise InputError(f"The teaching set has no edition {edition!r}. It has: {', '.join(EDITIONS)}.")
+    folder = store.place("data", asked_for(edition))
+    if not (folder / "card.json").is_file():
+        with store.explained_write_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        shards = shards_of(EDITIONS[edition])
+        _make_in_processes(folder, shards, workers or min(max(os.cpu_count() or 2, 2), 4))
+        write_card(
+            folder,
+            [shard.path(folder) for shard in shards],
+            asked_for(edition),
+            name=f"teaching set, {edition} edition",
+            version=str(VERSION),
+            licence="CC BY 4.0; anatomy after LIDC-IDRI-0001 (CC BY 3.0, doi 10.7937/K9/TCIA.2015.LO9QL9SX)",
+            redistribution=True,
+        )
+    return folder
+
+
+def asked_for(edition: str) -> dict[str, object]:
+    """All that decides the content of an edition."""
+    return {
+        "recipe": "teaching",
+        "version": VERSION,
+        "seed": SEED,
+        "size": SIZE,
+        "studies": EDITIONS[edition],
+        "asset": hashlib.sha256(asset.FILE.read_bytes()).hexdigest(),
+    }
+
+
+def shards_of(studies: dict[str, int]) -> list[Shard]:
+    """The files of a set with so many studies in each split."""
+    return [
+        Shard(split, number, start, min(start + STUDIES_PER_SHARD, count))
+        for split, count in studies.items()
+        for number, start in enumerate(range(0, count, STUDIES_PER_SHARD))
+    ]
+
+
+def make_study(split: str, index: int) -> Study:
+    """Draw one patient and write the report; equal arguments give equal studies.
+
+    The view is AP, since the CT behind all patients was taken supine with the arms raised. A study of the split
+    "unseen" has one finding, the unseen ones in turn.
+    """
+    from .patient import draw_radiograph, sample_group, sample_lesions  # torch; who only waits does without
+
+    rng = np.random.default_rng(np.random.SeedSequence((SEED, SPLITS.index(split), index)))
+    draw = partial(
+        draw_radiograph, rng=rng, size=SIZE, outlines=_OUTLINES.get(split, "test"), shifted=split == "shifted"
+    )
+    if split == "unseen":
+        finding = UNSEEN_FINDINGS[index % len(UNSEEN_FINDINGS)]
+        radiograph = _with_a_lesion(partial(draw, lambda rng: tuple(sample_group(rng, finding, 0, ()))))
+    else:
+        radiograph = draw(partial(sample_lesions, findings=FINDINGS))
+    written = write_report(radiograph.lesions, rng)
+    return Study(
+        id=f"teaching-{split}-{index:05d}",
+        patient=f"teaching-{split}-{index:05d}",
+        image=radiograph.image,
+        report=written.report,
+        findings=tuple(map(_finding, radiograph.lesions, written.phrases, radiograph.masks, radiograph.visibility)),
+        annotated=True,
+        anatomy=radiograph.anatomy,
+        pixel_spacing=radiograph.pixel_spacing,
+        view="AP",
+        split=split,
+    )
+
+
+def make_shards(folder: Path, shards: Sequence[Shard]) -> None:
+    """Make those of the shards that are not there yet.
+
+    Raises:
+        InputError: a shard cannot be written.
+    """
+    for shard in shards:
+        if not shard.path(folder).is_file():
+            write_shard(shard.path(folder), (make_study(shard.split, i) for i in range(shard.start, shard.stop)))
+
+
+def _with_a_lesion(draw: Callable[[], Radiograph]) -> Radiograph:
+    """Patients in whom the lesion found no room or could not be seen are drawn again, as whole patients."""
+    for _ in range(100):
+        radiograph = draw()
+        if radiograph.lesions:
+            return radiograph
+    raise RuntimeError("No visible lesion could be drawn in a hundred patients.")
+
+
+def _finding(lesion: Lesion, phrase: str, mask: Bool[np.ndarray, "size size"], visibility: float) -> Finding:
+    attributes: dict[str, str | float] = {
+        "side": lesion.side,
+        "zone": lesion.zone,
+        "severity": lesion.severity,
+        "group": float(lesion.group),
+        "visibility": round(float(visibility), 3),
+    }
+    if lesion.lobe is not None:
+        attributes["lobe"] = lesion.lobe
+    if lesion.size_mm is not None:
+        attributes["size_mm"] = float(lesion.size_mm)
+    return Finding(lesion.finding, phrase, mask, _boxes_around(mask), attributes)
+
+
+def _boxes_around(mask: Bool[np.ndarray, "size size"]) -> tuple[Box, ...]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return ()
+    corner, far = (columns[0], rows[0]), (columns[-1] + 1, rows[-1] + 1)
+    return (Box(*map(float, (*corner, *np.subtract(far, corner)))),)
+
+
+def _make_in_processes(folder: Path, shards: Sequence[Shard], workers: int) -> None:
+    """Share the missing shards out among processes of one thread each, and wait for them."""
+    missing = [shard for shard in shards if not shard.path(folder).is_file()]
+    total = sum(shard.stop - shard.start for shard in shards)
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=total, desc="teaching set", unit="study", disable=None))
+        running = [stack.enter_context(_worker(folder, missing[i::workers])) for i in range(workers) if missing[i:]]
+        busy = True
+        while busy:
+            busy = any([process.poll() is None for process in running]) and not any(p.poll() for p in running)
+            time.sleep(0.1 if busy else 0)
+            bar.update(sum(shard.stop - shard.start for shard in shards if shard.path(folder).is_file()) - bar.n)
+
+
+@contextmanager
+def _worker(folder: Path, shards: Sequence[Shard]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that makes these shards; what it fails of is raised at the end of the block.
+
+    It is started by the command line and not by `multiprocessing`, which would run a user's script once more in each
+    process unless the script guards against it.
+    """
+    package_root = str(Path(__file__).parents[3])
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", __name__, str(folder), json.dumps(shards)]
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(command, stderr=complaints, env={**os.environ, **one_thread, "PYTHONPATH": path})
+        try:
+            yield process
+        finally:
+            stopped_by_us = process.poll() is None
+            process.kill()
+            process.wait()
+        if process.returncode and not stopped_by_us:
+            complaints.seek(0)
+            message = complaints.read().decode(errors="replace").strip()
+            raise InputError(message) if process.returncode == 2 else RuntimeError(message)
+
+
+def _main() -> None:
+    """A worker's life; it ends early when the process that started it is gone."""
+    folder, shards = Path(sys.argv[1]), [Shard(*shard) for shard in json.loads(sys.argv[2])]
+    parent = os.getppid()
+    try:
+        for shard in shards:
+            if os.getppid() == parent:
+                make_shards(folder, [shard])
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    _main()
