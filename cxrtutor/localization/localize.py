@@ -101,8 +101,8 @@ def localize(
         similarity = model.similarity_maps(features, [prompt]).cpu()
     heat = protocol.heat(similarity, image.shape)
     if threshold is None:
-        cuts = protocol.cuts(heat)[0]
-        threshold = cuts[len(cuts) // 2].item()
+        fixed = protocol.thresholds
+        threshold = protocol.cuts(heat).item() if callable(fixed) else fixed[len(fixed) // 2]
     heat_map = HeatMap(heat[0].numpy())
     mask = heat_map.mask(threshold)
     return Localization(prompt, protocol.name, heat_map, threshold, mask, box_of_largest(mask))
