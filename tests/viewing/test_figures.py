@@ -78,6 +78,15 @@ def test_truth_is_outlined_where_it_lies():
     assert centre(cyan(pixels)) == pytest.approx((28 / 40, 15 / 60), abs=0.02)
 
 
+def test_mask_is_outlined_below_truth_and_the_scale_spans_the_limits():
+    heat = np.zeros(IMAGE.shape)
+    figure = figures.show_heat_map(IMAGE, heat, truth=DISC, mask=~DISC, limits=(-1.0, 1.0), colour_bar=True)
+    picture, scale = figure.axes
+    colours = [tuple(contour.get_edgecolor()[0]) for contour in picture.collections]
+    assert colours == [(1, 1, 1, 1), (0, pytest.approx(229 / 255), 1, 1)]
+    assert scale.get_ylim() == (-1, 1)
+
+
 def test_a_region_that_fills_the_image_is_outlined_along_its_edge():
     figure = figures.show_radiograph(IMAGE, sides=False)
     figures.outline(np.ones(IMAGE.shape, bool), figure.axes[0])
