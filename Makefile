@@ -6,10 +6,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book lab test bench clean
+.PHONY: help book lab test experiments bench clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 book: $(INSTALLED) ## make the teaching set, execute the chapters, build the site
 	$(BIN)/cxrtutor data make
@@ -26,6 +26,9 @@ test: $(INSTALLED) ## check everything: style, package, chapters, and the built 
 	$(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 	$(BIN)/python book/build.py
 	$(BIN)/python -m pytest tests/book
+
+experiments: $(INSTALLED) ## run the recorded experiments whose records are missing or outdated
+	$(BIN)/cxrtutor experiments
 
 bench: $(INSTALLED) ## time the parts that must stay fast
 	$(BIN)/python -m pytest tests --benchmark-enable --benchmark-only

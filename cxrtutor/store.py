@@ -87,11 +87,15 @@ def write_file(target: Path, content: bytes | str) -> None:
 
 @contextmanager
 def explained_write_errors(target: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write into a message that says where and what to do."""
+    """Turn an operating system's refusal to write `target` into a message that says where and what to do.
+
+    An error that names a file elsewhere, such as a missing input that was read on the way, is not ours and passes.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is None:
+        named = Path(error.filename) if isinstance(error.filename, str) else target
+        if error.errno is None or not (target.is_relative_to(named) or named.is_relative_to(target.parent)):
             raise
         raise InputError(
             f"Cannot write {target}: {os.strerror(error.errno)}. "

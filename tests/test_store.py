@@ -108,6 +108,11 @@ def test_a_place_that_cannot_be_a_folder_is_explained(tmp_path, monkeypatch):
         pass
 
 
+def test_a_missing_input_is_not_taken_for_a_place_that_cannot_be_written(home, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"input\.png"), store.new_folder(store.place("runs", "a")):
+        (tmp_path / "input.png").read_bytes()
+
+
 def test_a_read_only_place_is_explained(home, monkeypatch):
     def refuse(*_, dir, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
