@@ -117,7 +117,11 @@ class Anatomy:
 
     @cached_property
     def heart(self) -> Bool[np.ndarray, "size size"]:
-        return path(self.labels == Label.HEART) >= HEART_MM
+        """The heart's silhouette in one piece, without the ragged edge that voxel labels have."""
+        smooth = ndimage.gaussian_filter(path(self.labels == Label.HEART), 4.0 / self.geometry.pixel_mm)
+        pieces, count = ndimage.label(smooth >= HEART_MM)
+        areas = ndimage.sum_labels(pieces > 0, pieces, range(1, count + 1))
+        return ndimage.binary_fill_holes(pieces == 1 + int(np.argmax(areas)))
 
     @cached_property
     def wall_distance(self) -> dict[str, Float[np.ndarray, "slabs size size"]]:
@@ -280,31 +284,53 @@ def extent(outline: Float[np.ndarray, "2 landmarks 2"]) -> Float[np.ndarray, 2]:
 class Warp:
     """From a place in the patient to the place in the asset that is shown there, both in the asset's frame.
 
-    A thin-plate spline (Bookstein 1989) through the landmarks. The spine is held: were the inner borders of the lungs
-    landmarks too, every difference between them would bend it into a scoliosis.
+    Two thin-plate splines (Bookstein 1989). Sideways the chest walls lead, and the spine is held: were the inner
+    borders of the lungs landmarks too, every difference between them would bend it into a scoliosis. Up and down apices
+    and domes lead. The costophrenic angles are no landmarks for the latter: their depth below the dome differs so much
+    between a CT in full inspiration and most films that the space beside the dome would fold.
     """
 
     def __init__(self, outline: Float[np.ndarray, "2 landmarks 2"]):
-        reference = asset.chest().reference
         self.outline = outline
-        fixed = np.array([(y, x) for y in np.linspace(-60, 330, 14) for x in (-12.0, 12.0)])
-        heights = [outline[..., 0].min(), outline[:, asset.WALL_POINTS :, 0].mean()]
-        sources = [reference[..., 0].min(), reference[:, asset.WALL_POINTS :, 0].mean()]
-        slide = np.interp(fixed[:, 0], heights, np.subtract(sources, heights))
-        moved = np.concatenate([outline.reshape(-1, 2), fixed])
-        shift = np.concatenate([(reference - outline).reshape(-1, 2), np.stack([slide, 0 * slide], 1)])
-        self.spline = RBFInterpolator(moved, shift, kernel="thin_plate_spline", smoothing=40.0)
+        reference = asset.chest().reference
+        walls, domes = np.s_[:, : asset.WALL_POINTS], np.s_[:, asset.WALL_POINTS + 1 :]
+        spine = np.array([(y, x) for y in np.linspace(-60, 330, 14) for x in (-14.0, 14.0)])
+        places = np.concatenate([outline[walls].reshape(-1, 2), spine])
+        across = (reference - outline)[walls][..., 1].ravel()
+        self.across = thin_plate(places, np.concatenate([across, np.zeros(len(spine))]))
+
+        tops = np.s_[:, : asset.WALL_POINTS // 2]
+        curves = [by_x(side) for side in reference[:, asset.WALL_POINTS :]]
+        dome_shift = [
+            np.interp(side[:, 1] + self.across(side), curve[:, 1], curve[:, 0]) - side[:, 0]
+            for side, curve in zip(outline[domes], curves, strict=True)
+        ]
+        levels = [outline[..., 0].min(), outline[domes][..., 0].mean()]
+        slide = [(reference - outline)[tops][:, 0, 0].mean(), np.mean(dome_shift)]
+        places = np.concatenate([outline[tops].reshape(-1, 2), outline[domes].reshape(-1, 2), spine])
+        down = [(reference - outline)[tops][..., 0].ravel(), *dome_shift, np.interp(spine[:, 0], levels, slide)]
+        self.down = thin_plate(places, np.concatenate(down))
 
     def __call__(self, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Evaluated on every sixth pixel and interpolated: the spline is smooth."""
         size = len(y)
         knots = np.linspace(0, size - 1, size // 6 + 1)
         grid = np.ix_(np.round(knots).astype(int), np.round(knots).astype(int))
-        places = np.stack([y[grid], x[grid]], -1)
-        shift = self.spline(places.reshape(-1, 2)).reshape(places.shape)
-        shift = torch.from_numpy(shift.astype(np.float32)).permute(2, 0, 1)[None]
+        places = np.stack([y[grid], x[grid]], -1).reshape(-1, 2)
+        shift = np.stack([self.down(places), self.across(places)]).reshape(1, 2, len(knots), len(knots))
+        shift = torch.from_numpy(shift.astype(np.float32))
         shift = interpolate(shift, size=(size, size), mode="bicubic", align_corners=True)[0].numpy()
         return y + shift[0], x + shift[1]
+
+
+def thin_plate(places: Float[np.ndarray, "points 2"], shifts: Float[np.ndarray, " points"]) -> RBFInterpolator:
+    """A spline that comes near the shifts, not through them: landmarks are drawn by hand."""
+    return RBFInterpolator(places, shifts, kernel="thin_plate_spline", smoothing=150.0)
+
+
+def by_x(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
+    """Sorted from the patient's right to left, as interpolation needs it."""
+    return points[points[:, 1].argsort()]
 
 
 # ------------------------------------------------------------------------------------------------------------- patient
@@ -456,6 +482,7 @@ def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int, int], cells: tuple[int, int, int]
 ) -> Float[np.ndarray, "slabs rows columns"]:
     """Gaussian noise of unit variance that varies over about `shape / cells` voxels."""
-    coarse = torch.from_numpy(rng.standard_normal(cells).astype(np.float32))[None, None]
+    coarse = ndimage.zoom(rng.standard_normal(cells).astype(np.float32), 3, order=3, mode="nearest")
+    coarse = torch.from_numpy(coarse)[None, None]
     fine = interpolate(coarse, size=shape, mode="trilinear", align_corners=True)[0, 0].numpy()
     return fine / max(float(fine[::2, ::4, ::4].std()), 1e-6)

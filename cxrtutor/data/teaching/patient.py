@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from .anatomy import Anatomy, sample_anatomy
-from .asset import Outlines
+from .anatomy import PLAIN_LUNG, Anatomy, path, sample_anatomy
+from .asset import Label, Outlines
 from .findings import SIZES_MM, NoRoom, paint
 from .habitus import sample_habitus
 from .lesion import FINDINGS, Lesion
@@ -194,11 +194,11 @@ class Drawn:
     mask: Bool[np.ndarray, "size size"]
 
     def is_apart_from(self, others: Sequence[Drawn]) -> bool:
-        """No two round lesions overlap, as one could not tell how many there are."""
-        return not any(
-            self.lesion.finding in ROUND and other.lesion.finding in ROUND and (self.mask & other.mask).any()
-            for other in others
-        )
+        """No two round lesions touch, as one could not tell how many there are."""
+        if self.lesion.finding not in ROUND:
+            return True
+        around = ndimage.binary_dilation(self.mask, iterations=2)
+        return not any((around & other.mask).any() for other in others if other.lesion.finding in ROUND)
 
 
 ROUND = ("nodule", "mass", "cavity")
@@ -244,8 +244,9 @@ def finished(anatomy: Anatomy, heart, drawn, water, exposure, rng, shifted: bool
         degree = "small" if ratio < HEART_STEPS[0] else "moderate" if ratio < HEART_STEPS[1] else "large"
         lesions.append(replace(heart, severity=degree))
         masks.append(anatomy.heart)
-        # Against an airless mediastinum: the lung that the heart displaces, about 80 mm of it.
-        visibility.append(visibility_of(film, water, np.where(anatomy.heart, np.float32(60), 0), anatomy.heart))
+        # Without its heart a chest would hold lung there.
+        displaced = path(anatomy.labels == Label.HEART) * np.float32(1 - PLAIN_LUNG)
+        visibility.append(visibility_of(film, water, displaced, anatomy.heart))
     for one in drawn:
         lesions.append(one.lesion)
         masks.append(one.mask)
