@@ -187,7 +187,6 @@ def evaluate(
 ) -> None:
     """Measure a trained model: IoU, Dice, CNR and pointing, by finding and overall, with 95 % intervals."""
     from .data.sets import open_studies
-    from .encoders.caching import image_source
     from .evaluation.evaluate import evaluate as measure
     from .evaluation.tables import LocalizationTable
     from .pretraining.run import Run
@@ -195,7 +194,7 @@ def evaluate(
     trained = Run.open(run)
     model = trained.model()
     studies = open_studies(trained.config.data.set, split, trained.config.data.edition)
-    measured = measure(model, image_source(model.image_encoder, studies), studies, protocol, prompts)
+    measured = measure(model, model.image_source(studies), studies, protocol, prompts)
     if save:
         measured.save(save)
     table = LocalizationTable({trained.config.method: measured})

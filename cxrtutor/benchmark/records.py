@@ -17,7 +17,6 @@ from typing import Any
 
 from .. import __version__, store
 from ..data.sets import open_studies
-from ..encoders.caching import image_source
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.measurements import Measurements
@@ -99,7 +98,7 @@ def run_trial(trial: Trial) -> Record:
 def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements:
     """`model` on a split of the trial's set, by the trial's protocol and prompts."""
     studies = open_studies(trial.config.data.set, split, trial.config.data.edition)
-    return evaluate(model, image_source(model.image_encoder, studies), studies, trial.protocol, trial.prompts)
+    return evaluate(model, model.image_source(studies), studies, trial.protocol, trial.prompts)
 
 
 def recorded(trial: Trial, folder: Path, *, rerun: bool = False) -> Record:

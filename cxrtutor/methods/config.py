@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Strict(BaseModel):
@@ -105,7 +108,7 @@ def load_config(path: Path | str, changes: Mapping[str, Any] | None = None) -> R
     return validated(RunConfig, values, where=str(path))
 
 
-def validated[Model: BaseModel](model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """`values` as a `model`; every fault is named with its key and, for an unknown key, the nearest known one.
 
     Raises:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from .. import store
 from ..alignment.alignment import PairedFeatures
+from ..data.dataset import StudyDataset
+from ..encoders.caching import CachedImages, LiveImages, image_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..encoders.image import image_encoder
 from ..encoders.projection import Depth, ImageProjection, TextProjection, Unit
@@ -81,6 +83,10 @@ class AlignedModel(nn.Module):
     def encode_images(self, images: Float[Tensor, "batch 1 height width"]) -> ImageFeatures:
         """The encoder's features of images in [0, 1]; a frozen encoder gives what its cache holds, to the last bit."""
         return self.image_encoder(images)
+
+    def image_source(self, studies: StudyDataset) -> CachedImages | LiveImages:
+        """The features of a set's images at the model's size: from a cache where the encoder is frozen."""
+        return image_source(self.image_encoder, studies, self.image_size)
 
     def region_map(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
         """The projected map that the read-out names."""

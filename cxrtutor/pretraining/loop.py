@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .. import store
-from ..alignment.alignment import Alignment, Objective
+from ..alignment.alignment import Objective
 from ..data.dataset import StudyDataset
 from ..data.sets import open_studies
-from ..encoders.caching import image_source, text_source
+from ..encoders.caching import CachedImages, CachedTexts, LiveImages, LiveTexts, text_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError
 from ..methods.config import RunConfig
@@ -38,15 +38,21 @@ STANDARDIZATION_SAMPLE = 512
 
 
 class Training(nn.Module):
-    """Model and objective as the one module that an optimiser, a device and a checkpoint see."""
+    """Model and objective as the one module that an optimiser, a device and a checkpoint see.
+
+    Features come in and results go out as plain dictionaries: Fabric walks through both, and cannot through frozen
+    dataclasses.
+    """
 
     def __init__(self, model: AlignedModel, objective: Objective) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
 
-    def forward(self, image: ImageFeatures, text: TextFeatures) -> Alignment:
-        return self.objective(gather_pairs(self.model(image, text)))
+    def forward(self, image: dict[str, Tensor], text: dict[str, Tensor]) -> dict[str, Any]:
+        pairs = gather_pairs(self.model(ImageFeatures(**image), TextFeatures(**text)))
+        alignment = self.objective(pairs)
+        return {"loss": alignment.loss, "parts": dict(alignment.parts)}
 
     def changeable_state(self) -> dict[str, Tensor]:
         """What training changes: the model's projections and trainable encoders, and the objective's parameters."""
@@ -58,12 +64,12 @@ class Training(nn.Module):
 class Pairs:
     """Images and reports of one split, as features: from a cache where the encoder is frozen, live where it is not."""
 
-    images: Any
-    texts: Any
+    images: CachedImages | LiveImages
+    texts: CachedTexts | LiveTexts
 
     @classmethod
     def of(cls, model: AlignedModel, studies: StudyDataset) -> Pairs:
-        return cls(image_source(model.image_encoder, studies), text_source(model.text_encoder, studies))
+        return cls(model.image_source(studies), text_source(model.text_encoder, studies))
 
     def batch(self, indices: Int[np.ndarray, "batch"]) -> tuple[ImageFeatures, TextFeatures]:
         return self.images.batch(indices), self.texts.batch(indices)
@@ -190,23 +196,22 @@ class _Trainer:
             group["lr"] = rate
         self.module.train()
         mine = indices[self.fabric.global_rank :: self.fabric.world_size]
-        alignment = self.module(*self._to_device(self.pairs.batch(mine)))
-        loss = alignment.loss.item()
+        alignment = self._align(self.pairs.batch(mine))
+        loss = alignment["loss"].item()
         if not np.isfinite(loss):
             raise FloatingPointError(
                 f"The loss became {loss} at step {step + 1}. Lower optimization.learning_rate or train in 32-true."
             )
         self.optimizer.zero_grad()
-        self.fabric.backward(alignment.loss)
+        self.fabric.backward(alignment["loss"])
         if options.clip_norm is not None:
             self.fabric.clip_gradients(self.module, self.optimizer, max_norm=options.clip_norm, error_if_nonfinite=False)
         self.optimizer.step()
-        parts = {name: value.item() for name, value in alignment.parts.items()}
+        parts = {name: value.item() for name, value in alignment["parts"].items()}
         return {"loss": loss, **parts, "learning_rate": rate}
 
-    def _to_device(self, features: tuple[ImageFeatures, TextFeatures]) -> tuple[ImageFeatures, TextFeatures]:
-        image, text = features
-        return image.to(self.fabric.device), text.to(self.fabric.device)
+    def _align(self, features: tuple[ImageFeatures, TextFeatures]) -> dict[str, Any]:
+        return self.module(*(vars(side.to(self.fabric.device)) for side in features))
 
     @torch.no_grad()
     def _validation_loss(self) -> float:
@@ -218,7 +223,7 @@ class _Trainer:
         for index in range(count):
             indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
             mine = indices[self.fabric.global_rank :: self.fabric.world_size]
-            losses.append(self.module(*self._to_device(self.validation.batch(mine))).loss.item())
+            losses.append(self._align(self.validation.batch(mine))["loss"].item())
         return float(np.mean(losses))
 
     def _save_checkpoint(self, step: int) -> None:
