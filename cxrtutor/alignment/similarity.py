@@ -51,7 +51,8 @@ def local_similarity(
 ) -> Float[Tensor, "images reports"]:
     """The similarity `Z` of every image with every report.
 
-    Half-precision inputs are computed in float32, under autocast too; float64 stays float64.
+    Half-precision inputs are computed in float32, under autocast too; float64 stays float64. It can be differentiated
+    once, not twice.
 
     Args:
         regions: one vector a cell of a feature map, not normalised.
@@ -159,7 +160,8 @@ class _ContextCosines(torch.autograd.Function):
 
 def _shares(regions: Tensor, units: Tensor, runs: list[tuple[int, int]], background: bool) -> Tensor:
     """`p` [images, units, regions]."""
-    scores = units @ regions.mT
+    # Not `units @ regions.mT`, which lays its result out transposed where there is a single image.
+    scores = torch.bmm(units.expand(len(regions), -1, -1), regions.mT)
     for block in _by_length(scores, runs):
         block.copy_(_softmax_over_units(block, background))
     return scores
