@@ -26,8 +26,8 @@ class SentencePieces:
         words: the word each piece belongs to, -1 for punctuation.
     """
 
-    ids: Int[np.ndarray, "pieces"]
-    words: Int[np.ndarray, "pieces"]
+    ids: Int[np.ndarray, " pieces"]
+    words: Int[np.ndarray, " pieces"]
 
     @property
     def word_count(self) -> int:
@@ -54,11 +54,11 @@ class Passage:
         sentence_mask: False for a sentence that has no words, or that was left out as too long.
     """
 
-    ids: Int[np.ndarray, "pieces"]
-    words: Int[np.ndarray, "pieces"]
-    sentences: Int[np.ndarray, "pieces"]
-    word_sentence: Int[np.ndarray, "words"]
-    sentence_mask: Bool[np.ndarray, "sentences"]
+    ids: Int[np.ndarray, " pieces"]
+    words: Int[np.ndarray, " pieces"]
+    sentences: Int[np.ndarray, " pieces"]
+    word_sentence: Int[np.ndarray, " words"]
+    sentence_mask: Bool[np.ndarray, " sentences"]
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,10 @@ class Layout:
         sentence_mask: False for sentences without a vector.
     """
 
-    word_offsets: Int[np.ndarray, "passages+1"]
-    sentence_offsets: Int[np.ndarray, "passages+1"]
-    word_sentence: Int[np.ndarray, "words"]
-    sentence_mask: Bool[np.ndarray, "sentences"]
+    word_offsets: Int[np.ndarray, " offsets"]
+    sentence_offsets: Int[np.ndarray, " offsets"]
+    word_sentence: Int[np.ndarray, " words"]
+    sentence_mask: Bool[np.ndarray, " sentences"]
 
     @classmethod
     def of(cls, passages: Sequence[Passage]) -> Layout:
@@ -65,11 +65,11 @@ class Layout:
             sentence_mask=np.concatenate([nothing.astype(bool), *(passage.sentence_mask for passage in passages)]),
         )
 
-    def words_of(self, passages: Int[np.ndarray, "n"]) -> Int[np.ndarray, "words"]:
+    def words_of(self, passages: Int[np.ndarray, " n"]) -> Int[np.ndarray, " words"]:
         """The rows of all words of some passages, in order."""
         return _ranges(self.word_offsets[passages], self.word_offsets[passages + 1])
 
-    def sentences_of(self, passages: Int[np.ndarray, "n"]) -> Int[np.ndarray, "sentences"]:
+    def sentences_of(self, passages: Int[np.ndarray, " n"]) -> Int[np.ndarray, " sentences"]:
         """The rows of all sentences of some passages, in order."""
         return _ranges(self.sentence_offsets[passages], self.sentence_offsets[passages + 1])
 
@@ -97,7 +97,7 @@ class TextEncoder(Encoder):
     width = 8
     """Passages are padded to the next multiple of so many pieces: always the same, whatever else is in the batch."""
 
-    block = 32
+    block = 16
     """So many passages go through the network together."""
 
     def __init__(self, name: str, network: nn.Module, trainable: bool, pieces: Pieces, pooling: Pooling) -> None:
@@ -138,9 +138,7 @@ class TextEncoder(Encoder):
         distinct, members = self.passages(reports)
         return self.assemble(self.encode(self.pieces.passages(distinct)), members)
 
-    def passages(
-        self, reports: Sequence[Sequence[str]]
-    ) -> tuple[list[tuple[str, ...]], list[Int[np.ndarray, "passages"]]]:
+    def passages(self, reports: Sequence[Sequence[str]]) -> tuple[list[tuple[str, ...]], list[Int[np.ndarray, " _"]]]:
         """The distinct passages of some reports, and which of them each report is made of."""
         whole = self.pieces.context == "report"
         given = [([tuple(report)] if report else []) if whole else [(text,) for text in report] for report in reports]
@@ -165,7 +163,7 @@ class TextEncoder(Encoder):
 
     def encode_blocks(
         self, passages: Sequence[Passage]
-    ) -> Iterator[tuple[Int[np.ndarray, "block"], Float[Tensor, "words dim"], Float[Tensor, "sentences dim"]]]:
+    ) -> Iterator[tuple[Int[np.ndarray, " block"], Float[Tensor, "words dim"], Float[Tensor, "sentences dim"]]]:
         """The vectors of passages, block by block: which passages, all their words, all their sentences."""
         widths = np.array([-(-len(passage.ids) // self.width) * self.width for passage in passages], dtype=np.int64)
         for width in np.unique(widths):
@@ -174,7 +172,7 @@ class TextEncoder(Encoder):
                 block = alike[start : start + self.block]
                 yield block, *self._encode_block([passages[index] for index in block], int(width))
 
-    def assemble(self, encoded: EncodedPassages, reports: Sequence[Int[np.ndarray, "passages"]]) -> TextFeatures:
+    def assemble(self, encoded: EncodedPassages, reports: Sequence[Int[np.ndarray, " _"]]) -> TextFeatures:
         """Reports from the vectors of their passages, padded to the longest; at least one column, so that reductions
         over words or sentences are defined even where all reports are empty.
 
@@ -220,17 +218,18 @@ class TextEncoder(Encoder):
         for row, passage in enumerate(passages):
             length = len(passage.ids)
             ids[row, :length], mask[row, :length] = passage.ids, True
-            words[row, :length] = _shifted(passage.words, layout.word_offsets[row])
-            sentences[row, :length] = _shifted(passage.sentences, layout.sentence_offsets[row])
+            words[row, :length] = _shifted(passage.words, int(layout.word_offsets[row]))
+            sentences[row, :length] = _shifted(passage.sentences, int(layout.sentence_offsets[row]))
+        word_count, sentence_count = len(layout.word_sentence), len(layout.sentence_mask)
         with self._computing():
             vectors = self._hidden(torch.from_numpy(ids), torch.from_numpy(mask)).flatten(0, 1)
-            word_vectors = _pooled(vectors, words.ravel(), layout.word_offsets[-1], self.pooling.words)
+            word_vectors = _pooled(vectors, words.ravel(), word_count, self.pooling.words)
             if self.pooling.sentences == "pieces":
                 members, owners = vectors, sentences.ravel()
             else:
-                word_counts, starts = np.diff(layout.word_offsets), layout.sentence_offsets[:-1]
-                members, owners = word_vectors, layout.word_sentence + np.repeat(starts, word_counts)
-            sentence_vectors = _pooled(members, owners, layout.sentence_offsets[-1], "mean")
+                starts = np.repeat(layout.sentence_offsets[:-1], np.diff(layout.word_offsets))
+                members, owners = word_vectors, layout.word_sentence + starts
+            sentence_vectors = _pooled(members, owners, sentence_count, "mean")
         return self._rounded(word_vectors), self._rounded(sentence_vectors)
 
     def _hidden(
@@ -349,13 +348,13 @@ class _Places:
         columns: the place of each row among those of its owner.
     """
 
-    def __init__(self, owner: Int[np.ndarray, "rows"], owners: int) -> None:
+    def __init__(self, owner: Int[np.ndarray, " rows"], owners: int) -> None:
         counts = np.bincount(owner, minlength=owners)
         self.owner = owner
         self.columns = np.arange(len(owner)) - np.repeat(_offsets(counts)[:-1], counts)
         self.shape = (owners, max(int(counts.max(initial=0)), 1))
 
-    def padded(self, rows: Tensor, fill: float | bool) -> Tensor:
+    def padded(self, rows: Tensor, fill: float | int | bool) -> Tensor:
         """The rows, each with its owner, and `fill` elsewhere."""
         target = rows.new_full((*self.shape, *rows.shape[1:]), fill)
         place = tuple(torch.from_numpy(index).to(rows.device) for index in (self.owner, self.columns))
@@ -363,37 +362,37 @@ class _Places:
 
 
 def _pooled(
-    vectors: Float[Tensor, "n dim"], group: Int[np.ndarray, "n_or_fewer"], groups: int, how: Literal["sum", "mean"]
+    vectors: Float[Tensor, "n dim"], group: Int[np.ndarray, " n_or_fewer"], groups: int, how: Literal["sum", "mean"]
 ) -> Float[Tensor, "groups dim"]:
     """Sum or mean of the vectors of each group; group -1 is left out, and a group without vectors is zero."""
     (members,) = np.nonzero(group >= 0)
     index = torch.from_numpy(group[members]).to(vectors.device)
     chosen = vectors[torch.from_numpy(members).to(vectors.device)]
-    total = vectors.new_zeros(int(groups), vectors.shape[1]).index_add(0, index, chosen)
+    total = vectors.new_zeros(groups, vectors.shape[1]).index_add(0, index, chosen)
     if how == "sum":
         return total
-    return total / torch.bincount(index, minlength=int(groups)).clamp(min=1)[:, None]
+    return total / torch.bincount(index, minlength=groups).clamp(min=1)[:, None]
 
 
-def _rows(table: Float[Tensor, "rows dim"], rows: Int[np.ndarray, "n"]) -> Float[Tensor, "n dim"]:
+def _rows(table: Float[Tensor, "rows dim"], rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n dim"]:
     return table[torch.from_numpy(rows).to(table.device)].float()
 
 
-def _unsorted(sorted_rows: Float[Tensor, "n dim"], places: Int[np.ndarray, "n"]) -> Float[Tensor, "n dim"]:
+def _unsorted(sorted_rows: Float[Tensor, "n dim"], places: Int[np.ndarray, " n"]) -> Float[Tensor, "n dim"]:
     """The rows at their `places`."""
     return sorted_rows[torch.from_numpy(np.argsort(places)).to(sorted_rows.device)]
 
 
-def _shifted(numbers: Int[np.ndarray, "n"], by: int) -> Int[np.ndarray, "n"]:
+def _shifted(numbers: Int[np.ndarray, " n"], by: int) -> Int[np.ndarray, " n"]:
     """Numbers moved up by `by`; -1 stays."""
     return np.where(numbers < 0, -1, numbers + by)
 
 
-def _offsets(counts: Sequence[int] | Int[np.ndarray, "n"]) -> Int[np.ndarray, "n+1"]:
+def _offsets(counts: Sequence[int] | Int[np.ndarray, " n"]) -> Int[np.ndarray, " offsets"]:
     return np.array([0, *accumulate(counts)], dtype=np.int64)
 
 
-def _ranges(starts: Int[np.ndarray, "n"], ends: Int[np.ndarray, "n"]) -> Int[np.ndarray, "total"]:
+def _ranges(starts: Int[np.ndarray, " n"], ends: Int[np.ndarray, " n"]) -> Int[np.ndarray, " total"]:
     """The numbers from each start up to its end, one range after another."""
     counts = ends - starts
     return np.arange(counts.sum()) + np.repeat(starts - _offsets(counts)[:-1], counts)

@@ -1,0 +1,255 @@
+"""A data set's features, batch by batch: from the disk where the encoder is frozen, computed anew where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from numpy.lib.format import write_array_header_1_0
+from torch import Tensor
+from tqdm import tqdm
+
+from .. import store
+from ..data.study import Report
+from ..errors import InputError
+from .encoder import Encoder
+from .features import ImageFeatures, TextFeatures
+from .image import ImageEncoder
+from .text import EncodedPassages, Layout, TextEncoder
+
+_CHUNK = 64
+"""Studies whose images are read at a time."""
+
+
+@runtime_checkable
+class Studies(Protocol):
+    """What is asked of a data set here; `data.dataset.StudyDataset` is one.
+
+    Attributes:
+        key: stands for all its content.
+    """
+
+    key: str
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: Sequence[int], size: int | None = None) -> UInt8[np.ndarray, "n height width"]: ...
+
+    def reports(self) -> list[Report]: ...
+
+
+def image_source(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> CachedImages | LiveImages:
+    """The images of a data set as features: `.batch(indices)`.
+
+    Args:
+        encoder: a frozen encoder sees every image once, now or in an earlier call; a trainable one at every batch.
+        studies: the data set.
+        size: fits each image into a square of this side first, which sets of several image sizes need.
+    """
+    return LiveImages(encoder, studies, size) if encoder.trainable else cached_images(encoder, studies, size)
+
+
+def text_source(encoder: TextEncoder, studies: Studies) -> CachedTexts | LiveTexts:
+    """The reports of a data set as features: `.batch(indices)`; like `image_source`."""
+    return LiveTexts(encoder, studies) if encoder.trainable else cached_texts(encoder, studies)
+
+
+@dataclass(frozen=True, eq=False)
+class LiveImages:
+    """Features computed when they are asked for, on the encoder's device; gradients reach the encoder."""
+
+    encoder: ImageEncoder
+    studies: Studies
+    size: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.studies)
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> ImageFeatures:
+        """The features of some studies, in the order asked for."""
+        return self.encoder(_intensities(self.studies, indices, self.size).to(self.encoder.device))
+
+
+@dataclass(frozen=True, eq=False)
+class CachedImages:
+    """Features of a frozen encoder, read from the disk.
+
+    Attributes:
+        encoder: makes levels of what is stored.
+        maps: the encoder's own maps of all studies in half precision, one file a depth, mapped into memory.
+    """
+
+    encoder: ImageEncoder
+    maps: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.maps[0])
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> ImageFeatures:
+        """The features (float32, on the CPU) of some studies, in the order asked for."""
+        rows = torch.as_tensor(np.asarray(indices, dtype=np.int64))
+        return self.encoder.levels(tuple(depth[rows] for depth in self.maps))
+
+
+class LiveTexts:
+    """Features computed when they are asked for, on the encoder's device; gradients reach the encoder."""
+
+    def __init__(self, encoder: TextEncoder, studies: Studies) -> None:
+        self.encoder = encoder
+        self.reports = _sentences(studies)
+
+    def __len__(self) -> int:
+        return len(self.reports)
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> TextFeatures:
+        """The features of some reports, in the order asked for, padded to the longest of them."""
+        return self.encoder([self.reports[index] for index in indices])
+
+
+@dataclass(frozen=True, eq=False)
+class CachedTexts:
+    """Features of a frozen encoder, read from the disk, where a passage that many reports share is kept once.
+
+    Attributes:
+        encoder: puts reports together from their passages.
+        encoded: all distinct passages, in half precision, mapped into memory.
+        members: the passages of every report, one report after another.
+        member_offsets: report `r` owns the members from `member_offsets[r]` up to `member_offsets[r + 1]`.
+    """
+
+    encoder: TextEncoder
+    encoded: EncodedPassages
+    members: Int[np.ndarray, " members"]
+    member_offsets: Int[np.ndarray, " offsets"]
+
+    def __len__(self) -> int:
+        return len(self.member_offsets) - 1
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> TextFeatures:
+        """The features (float32, on the CPU) of some reports, in the order asked for, padded to the longest of them."""
+        return self.encoder.assemble(
+            self.encoded,
+            [self.members[self.member_offsets[index] : self.member_offsets[index + 1]] for index in indices],
+        )
+
+
+def cached_images(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> CachedImages:
+    """The image features of a data set by a frozen encoder: computed with a progress bar, or found on the disk.
+
+    Raises:
+        InputError: the encoder is trainable, the set is empty or its images differ in size, or the disk refuses.
+    """
+    folder = _place("image", encoder, studies, size)
+    if not folder.is_dir():
+        with store.new_folder(folder) as partial:
+            _write_images(encoder, studies, size, partial)
+    files = sorted(folder.glob("depth-*.npy"))
+    return CachedImages(encoder, tuple(torch.from_numpy(_mapped(file)) for file in files))
+
+
+def cached_texts(encoder: TextEncoder, studies: Studies) -> CachedTexts:
+    """The text features of a data set by a frozen encoder: computed with a progress bar, or found on the disk.
+
+    Raises:
+        InputError: the encoder is trainable, the set is empty, or the disk refuses.
+    """
+    folder = _place("text", encoder, studies)
+    if not folder.is_dir():
+        with store.new_folder(folder) as partial:
+            _write_texts(encoder, studies, partial)
+    layout = Layout(**{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Layout)})
+    words, sentences = (torch.from_numpy(_mapped(folder / f"{unit}.npy")) for unit in ("words", "sentences"))
+    return CachedTexts(
+        encoder,
+        EncodedPassages(words, sentences, layout),
+        np.load(folder / "members.npy"),
+        np.load(folder / "member_offsets.npy"),
+    )
+
+
+def _write_images(encoder: ImageEncoder, studies: Studies, size: int | None, folder: Path) -> None:
+    with ExitStack() as open_files:
+        bar = open_files.enter_context(_bar(len(studies), "image features"))
+        files: list[BinaryIO] = []
+        for start in range(0, len(studies), _CHUNK):
+            indices = range(start, min(start + _CHUNK, len(studies)))
+            pyramid = encoder.pyramid(_intensities(studies, indices, size).to(encoder.device))
+            files = files or [
+                open_files.enter_context(_table(folder / f"depth-{depth}.npy", (len(studies), *maps.shape[1:])))
+                for depth, maps in enumerate(pyramid)
+            ]
+            for file, maps in zip(files, pyramid, strict=True):
+                _append(file, maps)
+            bar.update(len(indices))
+
+
+def _write_texts(encoder: TextEncoder, studies: Studies, folder: Path) -> None:
+    distinct, members = encoder.passages(_sentences(studies))
+    passages = encoder.pieces.passages(distinct)
+    # Kept from short to long, the order in which they are encoded.
+    order = np.argsort([len(passage.ids) for passage in passages], kind="stable")
+    passages, rank = [passages[index] for index in order], np.argsort(order)
+    layout = Layout.of(passages)
+    with (
+        _bar(len(passages), "text features") as bar,
+        _table(folder / "words.npy", (int(layout.word_offsets[-1]), encoder.dim)) as word_file,
+        _table(folder / "sentences.npy", (int(layout.sentence_offsets[-1]), encoder.dim)) as sentence_file,
+    ):
+        for block, words, sentences in encoder.encode_blocks(passages):
+            _append(word_file, words)
+            _append(sentence_file, sentences)
+            bar.update(len(block))
+    for field in fields(Layout):
+        np.save(folder / f"{field.name}.npy", getattr(layout, field.name))
+    np.save(folder / "members.npy", rank[np.concatenate(members)])
+    np.save(folder / "member_offsets.npy", np.cumsum([0, *map(len, members)]))
+
+
+@contextmanager
+def _table(path: Path, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
+    """A new .npy file of half-precision numbers, to be written front to back.
+
+    Not through a memory map: there, a full disk is a signal that kills, and not an error that can be explained.
+    """
+    with path.open("wb") as file:
+        write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+        yield file
+
+
+def _append(file: BinaryIO, rows: Tensor) -> None:
+    file.write(rows.cpu().numpy().astype("<f2", copy=False).tobytes())
+
+
+def _place(kind: str, encoder: Encoder, studies: Studies, size: int | None = None) -> Path:
+    """Where the features of a set by an encoder are, or will be."""
+    if encoder.trainable:
+        raise InputError(f"{encoder.name} is trainable, so its features change and cannot be kept. Freeze it first.")
+    if not len(studies):
+        raise InputError("The data set holds no studies; there is nothing to encode.")
+    asked_for: dict[str, Any] = {"kind": kind, "encoder": encoder.identity(), "studies": studies.key, "size": size}
+    return store.place("features", asked_for)
+
+
+def _intensities(studies: Studies, indices: Sequence[int] | Int[np.ndarray, " batch"], size: int | None) -> Tensor:
+    """The images of some studies as an encoder takes them: one channel, in [0, 1]."""
+    pixels = studies.images([int(index) for index in indices], size)
+    return torch.from_numpy(pixels).unsqueeze(1).float() / 255
+
+
+def _sentences(studies: Studies) -> list[list[str]]:
+    return [[sentence.text for sentence in report.sentences] for report in studies.reports()]
+
+
+def _mapped(file: Path) -> np.ndarray:
+    # Copy-on-write, so that torch takes it for writable; nothing ever reaches the file.
+    return np.load(file, mmap_mode="c")
+
+
+def _bar(total: int, what: str) -> tqdm:
+    return tqdm(total=total, desc=what, disable=None)

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import UInt8
+
+from cxrtutor.data.study import Report, Sentence
+from cxrtutor.encoders.caching import (
+    CachedImages,
+    CachedTexts,
+    LiveImages,
+    LiveTexts,
+    cached_images,
+    cached_texts,
+    image_source,
+    text_source,
+)
+from cxrtutor.encoders.image import ImageEncoder, image_encoder
+from cxrtutor.encoders.text import TextEncoder, text_encoder
+from cxrtutor.errors import InputError
+
+TEXTS = [
+    "Small left effusion.",
+    "No pneumothorax.",
+    "",
+    "Clear lungs, normal heart and no other change since.",
+    "Edema.",
+]
+
+
+class MadeUpStudies:
+    """Noise for images, and reports of zero to five sentences that many studies share."""
+
+    def __init__(self, count: int = 70, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.key = f"made up {count} {seed}"
+        self.pixels = rng.integers(0, 256, (count, 64, 64), dtype=np.uint8)
+        self.texts = [list(rng.choice(TEXTS, rng.integers(0, 6))) for _ in range(count)]
+        self.looked_at = 0
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, indices: Sequence[int], size: int | None = None) -> UInt8[np.ndarray, "n height width"]:
+        self.looked_at += len(indices)
+        chosen = self.pixels[indices]
+        return chosen if size is None else chosen[:, :size, :size]
+
+    def reports(self) -> list[Report]:
+        return [Report({}, tuple(Sentence(str(text)) for text in sentences)) for sentences in self.texts]
+
+
+@pytest.fixture(scope="module")
+def lite0() -> ImageEncoder:
+    return image_encoder("efficientnet-lite0")
+
+
+@pytest.fixture(scope="module")
+def minilm() -> TextEncoder:
+    return text_encoder("minilm")
+
+
+@pytest.fixture
+def studies() -> MadeUpStudies:
+    return MadeUpStudies()
+
+
+def assert_same(first: object, second: object) -> None:
+    for name, value in vars(first).items():
+        other = getattr(second, name)
+        assert value.dtype == other.dtype
+        assert torch.equal(value, other), name
+
+
+INDICES = np.array([69, 3, 0, 3, 64])
+
+
+def test_cached_images_equal_live_ones_to_the_last_bit(home: Path, lite0: ImageEncoder, studies: MadeUpStudies):
+    cached = cached_images(lite0, studies)
+    assert len(cached) == 70
+    assert_same(cached.batch(INDICES), LiveImages(lite0, studies).batch(INDICES))
+    assert_same(cached.batch([5]), LiveImages(lite0, studies).batch([5]))
+    assert_same(cached.batch([5]), lite0(torch.from_numpy(studies.pixels[5:6, None]).float() / 255))
+
+
+@pytest.mark.parametrize("context", ["sentence", "report"])
+def test_cached_texts_equal_live_ones_to_the_last_bit(home: Path, studies: MadeUpStudies, context: str):
+    encoder = text_encoder("minilm", context=context)
+    cached = cached_texts(encoder, studies)
+    assert len(cached) == 70
+    live = LiveTexts(encoder, studies)
+    assert len(live) == 70
+    lengths = [len(texts) for texts in studies.texts]
+    assert 0 in lengths
+    for indices in (INDICES, [lengths.index(0)], [lengths.index(1), lengths.index(0)], range(70)):
+        assert_same(cached.batch(indices), live.batch(indices))
+
+
+def test_caches_on_disk_are_half_precision_and_hold_each_passage_once(
+    home: Path, lite0: ImageEncoder, minilm: TextEncoder, studies: MadeUpStudies
+):
+    cached_images(lite0, studies)
+    cached_texts(minilm, studies)
+    arrays = {file.name: np.load(file) for file in home.rglob("*.npy")}
+    shapes = {name: array.shape for name, array in arrays.items() if array.dtype == np.float16}
+    assert shapes == {
+        "depth-0.npy": (70, 40, 8, 8),
+        "depth-1.npy": (70, 112, 4, 4),
+        "depth-2.npy": (70, 320, 2, 2),
+        "words.npy": (15, 384),
+        "sentences.npy": (len(TEXTS), 384),
+    }
+
+
+def test_what_is_cached_is_not_computed_again(
+    home: Path, lite0: ImageEncoder, minilm: TextEncoder, studies: MadeUpStudies, monkeypatch: pytest.MonkeyPatch
+):
+    first = cached_images(lite0, studies).batch(INDICES), cached_texts(minilm, studies).batch(INDICES)
+    assert studies.looked_at == 70
+    monkeypatch.setattr(TextEncoder, "encode_blocks", None)
+    second = cached_images(lite0, studies).batch(INDICES), cached_texts(minilm, studies).batch(INDICES)
+    assert studies.looked_at == 70
+    for one, other in zip(first, second, strict=True):
+        assert_same(one, other)
+
+
+def test_other_data_another_encoder_or_another_size_have_caches_of_their_own(home: Path, lite0: ImageEncoder):
+    studies, others = MadeUpStudies(3), MadeUpStudies(3, seed=1)
+    random = image_encoder("efficientnet-lite0", pretrained=False)
+    caches = [
+        cached_images(lite0, studies),
+        cached_images(lite0, others),
+        cached_images(random, studies),
+        cached_images(lite0, studies, size=32),
+    ]
+    assert len(list((home / "features").iterdir())) == 4
+    assert caches[3].batch([0]).shallow.shape[2:] == (4, 4)
+    assert not torch.equal(caches[0].batch([0]).pooled, caches[1].batch([0]).pooled)
+    assert not torch.equal(caches[0].batch([0]).pooled, caches[2].batch([0]).pooled)
+
+
+def test_interrupted_caching_leaves_nothing_half(
+    home: Path, lite0: ImageEncoder, minilm: TextEncoder, studies: MadeUpStudies, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    whole = studies.images
+    monkeypatch.setattr(
+        studies, "images", lambda indices, size: interrupted() if 69 in indices else whole(indices, size)
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("cxrtutor.encoders.caching._append", _Failing(after=3))
+        with pytest.raises(KeyboardInterrupt):
+            cached_texts(minilm, studies)
+    with pytest.raises(KeyboardInterrupt):
+        cached_images(lite0, studies)
+    assert not any(path.is_file() for path in home.rglob("*"))
+    monkeypatch.setattr(studies, "images", whole)
+    assert len(cached_images(lite0, studies)) == len(cached_texts(minilm, studies)) == 70
+
+
+class _Failing:
+    """Stands in for a write, and is interrupted at one of the calls."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, *_: object) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_a_full_disk_is_explained(
+    home: Path, lite0: ImageEncoder, studies: MadeUpStudies, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cxrtutor.encoders.caching._append", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        cached_images(lite0, studies)
+
+
+def test_frozen_encoders_are_cached_and_trainable_ones_are_not(
+    home: Path, lite0: ImageEncoder, minilm: TextEncoder, studies: MadeUpStudies
+):
+    assert isinstance(image_source(lite0, studies), CachedImages)
+    assert isinstance(text_source(minilm, studies), CachedTexts)
+    image, text = image_encoder("efficientnet-lite0", trainable=True), text_encoder("minilm", trainable=True)
+    images, texts = image_source(image, studies), text_source(text, studies)
+    assert isinstance(images, LiveImages)
+    assert isinstance(texts, LiveTexts)
+    (images.batch(INDICES).deep.mean() + texts.batch(INDICES).report.mean()).backward()
+    assert all(next(encoder.parameters()).grad is not None for encoder in (image, text))
+    for refused in (lambda: cached_images(image, studies), lambda: cached_texts(text, studies)):
+        with pytest.raises(InputError, match="is trainable"):
+            refused()
+
+
+def test_a_set_without_studies_is_refused(home: Path, lite0: ImageEncoder):
+    with pytest.raises(InputError, match="no studies"):
+        cached_images(lite0, MadeUpStudies(0))
+
+
+def test_a_set_whose_reports_are_all_empty(home: Path, minilm: TextEncoder, studies: MadeUpStudies):
+    studies.texts = [[] for _ in studies.texts]
+    features = cached_texts(minilm, studies).batch(INDICES)
+    assert not features.word_mask.any()
+    assert features.report.shape == (5, 384)

