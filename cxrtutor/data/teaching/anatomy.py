@@ -118,9 +118,9 @@ class Anatomy:
     @cached_property
     def heart(self) -> Bool[np.ndarray, "size size"]:
         """The heart's silhouette in one piece, without the ragged edge that voxel labels have."""
-        smooth = ndimage.gaussian_filter(path(self.labels == Label.HEART), 4.0 / self.geometry.pixel_mm)
-        pieces, count = ndimage.label(smooth >= HEART_MM)
-        areas = ndimage.sum_labels(pieces > 0, pieces, range(1, count + 1))
+        outline = silhouette(path(self.labels == Label.HEART), self.geometry.pixel_mm)
+        pieces, count = ndimage.label(outline)
+        areas = ndimage.sum_labels(outline, pieces, range(1, count + 1))
         return ndimage.binary_fill_holes(pieces == 1 + int(np.argmax(areas)))
 
     @cached_property
@@ -178,6 +178,11 @@ def path(inside: Bool[np.ndarray, "slabs height width"]) -> Float[np.ndarray, "h
     return inside.sum(0, dtype=np.float32) * np.float32(asset.SPACING_MM[0])
 
 
+def silhouette(thickness: Float[np.ndarray, "height width"], pixel_mm: float) -> Bool[np.ndarray, "height width"]:
+    """Outline of a heart from the path through it, smoothed by 4 mm."""
+    return ndimage.gaussian_filter(thickness, 4.0 / pixel_mm) >= HEART_MM
+
+
 def cardiothoracic_ratio(heart: Bool[np.ndarray, "height width"], lungs: Bool[np.ndarray, "height width"]) -> float:
     """Width of the columns that hold heart over width of the widest row of lungs; 0 for an empty heart."""
     if not heart.any() or not lungs.any():
@@ -218,7 +223,7 @@ def parts() -> Parts:
     heart = labels == Label.HEART
     shadow = path(heart)
     rows, columns = np.nonzero(shadow >= HEART_MM)
-    box = (*to_mm(rows.min(), columns.min()), *to_mm(rows.max(), columns.max()))
+    box = (*to_mm(int(rows.min()), int(columns.min())), *to_mm(int(rows.max()), int(columns.max())))
     presence = ndimage.gaussian_filter1d(heart.sum((1, 2)).astype(np.float32), 1.0)
     return Parts(
         tissue=torch.from_numpy(density - bone - vessels)[:, None],
@@ -240,7 +245,7 @@ def with_neck(density: Float[np.ndarray, "slabs rows columns"]) -> Float[np.ndar
     return np.concatenate([np.stack(rows, 1), density], 1)
 
 
-def to_mm(row: float, column: float) -> tuple[float, float]:
+def to_mm(row: int, column: int) -> tuple[float, float]:
     """(y, x) in the asset's frame: from the first row, and from the midline."""
     width = asset.chest().density.shape[2]
     return float((row - NECK_ROWS) * asset.SPACING_MM[1]), float((column - (width - 1) / 2) * asset.SPACING_MM[2])
@@ -382,7 +387,8 @@ def sample_anatomy(
     hila = {"right": (128.0, -34.0), "left": (122.0, 36.0)}
     vessels = sample_vessels(rng, slabs, hila)
     inside = (labels >= Label.RIGHT_UPPER) & (labels <= Label.LEFT_LOWER)
-    tissue = np.maximum(tissue + inside * (vessels + sample_parenchyma(rng, tissue.shape)), 0)
+    lung = np.clip(tissue + vessels + sample_parenchyma(rng, tissue.shape), 0, 1)
+    tissue = np.where(inside, lung, tissue)
     anatomy = Anatomy(geometry, tissue, bone, labels, {})
     roots = {side: nearest_pixel(slabs, anatomy, place) for side, place in hila.items()}
     return replace(anatomy, hila=roots)
@@ -412,10 +418,10 @@ def heart_shift(geometry: Geometry, warp: Warp, place, warped, ratio: float) -> 
     top, right, bottom, left = parts().heart_box
     middle_slab = int(np.average(np.arange(len(geometry.depth)), weights=parts().heart_slabs).round())
     lungs = sample(parts().lungs, warped[0][None], warped[1][None])[0] >= LUNG_FIELD_MM
-    base = (right + 0.15 * (left - right), bottom)
+    base = (right + 0.25 * (left - right), bottom)
     middle = (right + 0.5 * (left - right), bottom - 0.3 * (bottom - top))
     half = (0.6 * (left - right), 0.4 * (bottom - top))
-    wall = np.minimum(wall_margin(warp.outline, *place), 30) / 30
+    wall = np.minimum(wall_margin(warp.outline, *place), 20) / 20
 
     def shift(factor: float) -> tuple[np.ndarray, np.ndarray]:
         down, across = warped[0] - base[1], warped[1] - base[0]
@@ -430,9 +436,10 @@ def heart_shift(geometry: Geometry, warp: Warp, place, warped, ratio: float) -> 
             (plane + delta - centre) * geometry.scale[middle_slab] + centre
             for plane, delta, centre in zip(warped, shift(factor), geometry.centre, strict=True)
         ]
-        return cardiothoracic_ratio(sample(parts().heart, moved[0][None], moved[1][None])[0] >= HEART_MM, lungs)
+        thickness = sample(parts().heart, moved[0][None], moved[1][None])[0]
+        return cardiothoracic_ratio(silhouette(thickness, geometry.pixel_mm), lungs)
 
-    low, high = 0.78, 1.8
+    low, high = 0.78, 2.0
     for _ in range(8):
         factor = (low + high) / 2
         low, high = (factor, high) if measured(factor) < ratio else (low, factor)

@@ -233,18 +233,18 @@ def opacity(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.rando
     across = (anatomy.x - centre[2]) / rng.uniform(0.85, 1.25)
     deep = (anatomy.z - centre[0]) / rng.uniform(0.9, 1.4)
     distance = np.sqrt(down**2 + across**2 + deep**2)
-    noise = smooth_noise(rng, lung.shape, (5, 9, 9))
+    noise = smooth_noise(rng, lung.shape, (6, 13, 13))
     lobe = anatomy.labels == anatomy.labels[voxel_at(anatomy, centre)]
     bounded = lobe if solid and rng.random() < 0.5 else lung
-    softness = 0.35 if solid else 0.8
-    ordered = np.sort((distance + 7.0 * noise)[bounded & lung])
+    softness = 0.5 if solid else 0.8
+    ordered = np.sort((distance + 9.0 * noise)[bounded & lung])
     if not len(ordered):
         raise NoRoom(lesion.zone)
     radius = ordered[min(int(aim * lung.sum()), len(ordered) - 1)]
-    share = ramp((radius * (1 + softness / 2) - distance - 7.0 * noise) / (softness * radius)) * bounded
+    share = ramp((radius * (1 + softness / 2) - distance - 9.0 * noise) / (softness * radius)) * bounded
     # Air bronchograms and patches: nothing is filled evenly.
     strength = rng.uniform(0.6, 0.9) if solid else rng.uniform(0.24, 0.38)
-    patchy = np.clip(strength * (1 + 0.2 * smooth_noise(rng, lung.shape, (11, 18, 18))), 0, 0.95)
+    patchy = np.clip(strength * (1 + 0.25 * smooth_noise(rng, lung.shape, (9, 18, 18))), 0, 0.95)
     change = filled(share * patchy, density, FLUID, lung)
     amount = float(share[lung].sum() / lung.sum())
     return located(lesion, anatomy, change, severity_of(lesion.finding, amount))

@@ -18,13 +18,16 @@ from .projection import Exposure, Film, project, sample_exposure, with_marker
 
 HOW_MANY = (0.15, 0.33, 0.32, 0.20)
 """How often a patient has none, one, two or three findings."""
-VISIBLE = 0.6
-"""Least visibility of a lesion that a report may name."""
+VISIBLE, ROSE, ROSE_MM2 = 0.55, 2.5, 25.0
+"""A lesion that a report may name has a visibility of at least .55, and at least 2.5 after averaging over its area in
+steps of 25 mm2: what is small must stand out more (Rose 1948)."""
 MASK_SHARE, MASK_LEAST_MM = 0.25, 2.5
 """A pixel belongs to a lesion where it changes the beam's path by a quarter of what it changes it at most (its 98th
 percentile), and by 2.5 mm of water. The share finds the edge of what is compact: a ball's path exceeds a quarter of its
 diameter within 97 % of its radius. The floor cuts the fringes of what is diffuse: less than 2.5 mm of water lifts the
 signal by under 5 %, which is what quantum noise and vessels do by themselves."""
+CRUMB = 0.05
+"""Pieces of a mask below this share of it are dropped; holes are filled."""
 ENLARGED, NORMAL = 0.55, 0.50
 """Cardiothoracic ratio, measured in this very projection, above which the heart is enlarged on an AP film; a healthy
 one stays below .50, and nobody is drawn in between, where readers disagree."""
@@ -164,7 +167,7 @@ def draw_radiograph(
             except NoRoom:
                 continue
             one = Drawn(painted.lesion, project(painted.change), mask_of(painted.shadow, anatomy.geometry.pixel_mm))
-            if one.is_apart_from(drawn) and visibility_of(film, water + one.change, one.change, one.mask) >= VISIBLE:
+            if one.is_apart_from(drawn) and margin_of(film, water + one.change, one) >= 1:
                 density, water = density + painted.change, water + one.change
                 drawn.append(one)
                 break
@@ -176,9 +179,9 @@ def without_hidden(drawn: list[Drawn], water, lung_fields, exposure: Exposure, p
     """What is left when lesions that later ones have hidden are taken out of the patient again."""
     while drawn:
         film = Film.adjusted_to(water, lung_fields, exposure, pixel_mm)
-        seen = [visibility_of(film, water, one.change, one.mask) for one in drawn]
-        least = int(np.argmin(seen))
-        if seen[least] >= VISIBLE:
+        margins = [margin_of(film, water, one) for one in drawn]
+        least = int(np.argmin(margins))
+        if margins[least] >= 1:
             break
         water = water - drawn[least].change
         drawn = drawn[:least] + drawn[least + 1 :]
@@ -270,7 +273,18 @@ def mask_of(shadow: Float[np.ndarray, "size size"], pixel_mm: float) -> Bool[np.
     if strength.max() <= 0:
         return np.zeros(shadow.shape, bool)
     most = np.percentile(strength[strength > 0.01 * strength.max()], 98)
-    return strength >= max(MASK_SHARE * most, min(MASK_LEAST_MM, 0.5 * most))
+    mask = ndimage.binary_fill_holes(strength >= max(MASK_SHARE * most, min(MASK_LEAST_MM, 0.5 * most)))
+    pieces, count = ndimage.label(mask)
+    areas = ndimage.sum_labels(mask, pieces, range(1, count + 1))
+    return np.isin(pieces, 1 + np.flatnonzero(areas >= CRUMB * mask.sum()))
+
+
+def margin_of(film: Film, water: Float[np.ndarray, "size size"], one: Drawn) -> float:
+    """Visibility over the least that a lesion of this size needs; 1 and above is visible."""
+    steps = one.mask.sum() * film.pixel_mm**2 / ROSE_MM2
+    if steps == 0:
+        return 0.0
+    return visibility_of(film, water, one.change, one.mask) / max(VISIBLE, ROSE / float(np.sqrt(steps)))
 
 
 def visibility_of(
