@@ -74,7 +74,7 @@ def local_similarity(
     flat = units[order][unit_mask[order]]
     with torch.autocast(regions.device.type, enabled=False):
         cosines = _ContextCosines.apply(regions.to(dtype), flat.to(dtype), runs, attention_temperature, background)
-        aggregated = [(aggregation_temperature * block).logsumexp(dim=2) for block in _by_length(cosines, runs, dim=1)]
+        aggregated = [(aggregation_temperature * block).logsumexp(dim=2) for block in _by_length(cosines, runs)]
         similarity = torch.cat([cosines[:, :0], *aggregated], dim=1)[:, order.argsort()]
         return similarity - lengths.clamp(min=1).to(dtype).log() if aggregation == "mean" else similarity
 
@@ -104,7 +104,8 @@ class _ContextCosines(torch.autograd.Function):
         images_at_once = max(1, CHUNK_ELEMENTS // max(1, regions.shape[1] * len(units)))
         chunks = [slice(start, start + images_at_once) for start in range(0, len(regions), images_at_once)]
         unit_directions, unit_scale = _normalize(units)
-        cosines, context_scales = regions.new_empty(2, len(regions), len(units))
+        cosines = regions.new_empty(len(regions), len(units))
+        context_scales = torch.empty_like(cosines)
         room, kept = KEPT_BYTES if any(ctx.needs_input_grad) else 0, []
         for chunk in chunks:
             shares = _shares(regions[chunk], units, runs, background)
@@ -172,11 +173,11 @@ def _softmax_over_units(scores: Tensor, background: bool) -> Tensor:
     return F.pad(scores, (0, 0, 0, 1)).softmax(dim=-2)[..., :-1, :] if background else scores.softmax(dim=-2)
 
 
-def _by_length(flat: Tensor, runs: list[tuple[int, int]], dim: int = 1) -> Iterator[Tensor]:
-    """Views of `flat` in which the axis `dim` of all units is split into (reports, units) of one length."""
+def _by_length(flat: Tensor, runs: list[tuple[int, int]]) -> Iterator[Tensor]:
+    """Views of `flat` [images, all units, ...] as [images, reports, units, ...], one for each length of report."""
     start = 0
     for reports, length in runs:
-        yield flat.narrow(dim, start, reports * length).unflatten(dim, (reports, length))
+        yield flat[:, start : start + reports * length].unflatten(1, (reports, length))
         start += reports * length
 
 
