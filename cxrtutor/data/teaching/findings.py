@@ -322,8 +322,12 @@ def pneumothorax(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.
     below = anatomy.apex_distance[lesion.side] + 300 * np.maximum(share_down - 0.3, 0)
     depth = np.minimum(wall / rng.uniform(0.55, 0.9), below)
     edge = rim * taper + 1.5 * smooth_noise(rng, lung.shape, (4, 8, 8)) * taper
-    share = ramp((edge - depth) / rng.uniform(4.0, 8.0) + 0.5) * ramp(taper / 0.1)
-    line = np.exp(-((depth - edge - 1.5) ** 2) / (2 * 1.5**2)) * ramp(taper / 0.1)
+    # Where the lung's surface slants, its edge moves by this much from slab to slab: blurred by as much, the slabs' edges
+    # join to one surface instead of a stack of lines.
+    slant = np.abs(np.gradient(depth - edge, axis=0))
+    share = ramp((edge - depth) / np.hypot(rng.uniform(4.0, 8.0), 2 * slant) + 0.5) * ramp(taper / 0.1)
+    width = np.hypot(1.5, slant)
+    line = 1.5 / width * np.exp(-((depth - edge - 1.5) ** 2) / (2 * width**2)) * ramp(taper / 0.1)
     # What the air has displaced is still there: the lung that is left is denser, the more the smaller it is.
     squeezed = 1 + rng.uniform(0.4, 1.0) * float(share[lung].mean())
     remaining = density * np.float32(squeezed) + np.float32(rng.uniform(0.06, 0.16)) * line

@@ -50,12 +50,12 @@ def sample_exposure(rng: np.random.Generator, shifted: bool) -> Exposure:
     if shifted:
         return Exposure(
             photons=float(np.exp(rng.uniform(np.log(1.5e4), np.log(5e4)))),
-            scatter=float(rng.uniform(1.2, 2.2)),
+            scatter=float(rng.uniform(1.15, 1.7)),
             bone=float(rng.uniform(1.0, 1.5)),
-            blur_mm=float(rng.uniform(1.6, 2.6)),
+            blur_mm=float(rng.uniform(1.4, 2.1)),
             equalisation=float(rng.uniform(0.0, 0.2)),
             sharpening=float(rng.uniform(0.0, 0.2)),
-            gamma=float(rng.choice([rng.uniform(0.6, 0.75), rng.uniform(1.35, 1.7)])),
+            gamma=float(rng.choice([rng.uniform(0.5, 0.7), rng.uniform(1.5, 1.9)])),
             black=float(rng.uniform(0.1, 0.25)),
             white=float(rng.uniform(0.75, 0.9)),
         )
@@ -135,8 +135,11 @@ class Film:
     def displayed(self, detected: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
         """Brightness in [0, 1]."""
         low, high = self.window
-        share = np.clip((self.signal(detected) - low) / (high - low), -0.2, 1.1)
-        curved = np.sign(share) * np.abs(share) ** self.exposure.gamma
+        toe = 0.15  # keeps the curve's slope finite at black
+        share = np.clip((self.signal(detected) - low) / (high - low), -toe, 1.1)
+        curved = ((share + toe) / (1 + toe)) ** self.exposure.gamma
+        least = (toe / (1 + toe)) ** self.exposure.gamma
+        curved = (curved - least) / (1 - least)
         black, white = self.exposure.black, self.exposure.white
         return np.clip(black + (white - black) * curved, 0, 1).astype(np.float32)
 

@@ -86,9 +86,8 @@ def test_effusion_lies_at_the_base_and_rises_at_the_wall(chest: Anatomy, side: s
         heights[severity] = (result.shadow > 5).sum()
     filled = result.shadow > 0.3 * np.maximum(path(chest.lungs[side]), 10)
     columns = np.flatnonzero(chest.fields[side].any(0))
-    outer, inner = columns[len(columns) // 8], columns[-len(columns) // 3]
-    if side == "left":
-        outer, inner = columns[-len(columns) // 8], columns[len(columns) // 3]
+    quarter = len(columns) // 4
+    outer, inner = (columns[quarter], columns[-quarter]) if side == "right" else (columns[-quarter], columns[quarter])
     assert filled[:, outer].argmax() < filled[:, inner].argmax()
     assert heights["small"] < heights["moderate"] < heights["large"]
 
