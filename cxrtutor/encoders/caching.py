@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from .encoder import Encoder
 from .features import ImageFeatures, TextFeatures
 from .image import ImageEncoder
 from .text import EncodedPassages, Layout, TextEncoder
+
+_VERSION = 1
+"""Part of every cache's key: raised when features come to be computed or stored differently."""
 
 _CHUNK = 64
 """Studies whose images are read at a time."""
@@ -232,7 +235,7 @@ def _place(kind: str, encoder: Encoder, studies: Studies, size: int | None = Non
         raise InputError(f"{encoder.name} is trainable, so its features change and cannot be kept. Freeze it first.")
     if not len(studies):
         raise InputError("The data set holds no studies; there is nothing to encode.")
-    asked_for: dict[str, Any] = {"kind": kind, "encoder": encoder.identity(), "studies": studies.key, "size": size}
+    asked_for = {"kind": kind, "encoder": encoder.identity(), "studies": studies.key, "size": size, "version": _VERSION}
     return store.place("features", asked_for)
 
 

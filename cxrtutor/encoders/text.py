@@ -149,7 +149,7 @@ class TextEncoder(Encoder):
     def encode(self, passages: Sequence[Passage]) -> EncodedPassages:
         """The vectors of passages."""
         layout = Layout.of(passages)
-        empty = torch.zeros(0, self.dim, device=self.device)
+        empty = self._rounded(torch.zeros(0, self.dim, device=self.device))
         order, words, sentences = [np.zeros(0, dtype=np.int64)], [empty], [empty]
         for block in self.encode_blocks(passages):
             for collected, part in zip((order, words, sentences), block, strict=True):
