@@ -18,12 +18,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
 
 from cxrtutor import guard
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
+INDEX = SITE / "index.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -36,10 +37,10 @@ def missing(what: str) -> None:
 
 @pytest.fixture(scope="module")
 def pages() -> list[Path]:
-    """Every page of the built site."""
-    if not (SITE / "index.html").exists():
+    """Every page of the built site; `index.html` is none, but sends the reader on to the first."""
+    if not INDEX.exists():
         missing("The site is not built: make book")
-    return sorted(page for page in SITE.rglob("*.html") if "_static" not in page.parts)
+    return sorted(page for page in SITE.rglob("*.html") if page != INDEX and "_static" not in page.parts)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,13 @@ def visit(browser: Browser, start: str, name: str) -> Visit:
         if not request.url.startswith((start, "data:", "blob:")):
             seen.outside.append(request.url)
 
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            seen.complaints.append(f"{message.text} ({message.location['url']})")
+
     page = browser.new_page()
     page.on("request", judge)
-    page.on("console", lambda message: seen.complaints.append(message.text) if message.type == "error" else None)
+    page.on("console", hear)
     page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     page.goto(f"{start}/{name}", wait_until="networkidle")
     seen.written_formulas = page.locator(".math").count()
@@ -133,6 +138,11 @@ def test_formulas_are_set(visits):
 @pytest.mark.browser
 def test_pictures_are_shown(visits):
     assert not {name: seen.broken_pictures for name, seen in visits.items() if seen.broken_pictures}
+
+
+def test_the_index_leads_into_the_book(pages):
+    (target,) = re.findall(r'http-equiv="Refresh" content="0; url=([^"]+)"', INDEX.read_text(encoding="utf-8"))
+    assert SITE / target in pages
 
 
 def test_the_site_may_be_published(pages):
