@@ -322,8 +322,8 @@ def pneumothorax(lesion: Lesion, anatomy: Anatomy, density: np.ndarray, rng: np.
     below = anatomy.apex_distance[lesion.side] + 300 * np.maximum(share_down - 0.3, 0)
     depth = np.minimum(wall / rng.uniform(0.55, 0.9), below)
     edge = rim * taper + 1.5 * smooth_noise(rng, lung.shape, (4, 8, 8)) * taper
-    # Where the lung's surface slants, its edge moves by this much from slab to slab: blurred by as much, the slabs' edges
-    # join to one surface instead of a stack of lines.
+    # Where the lung's surface slants, its edge moves by this much from slab to slab: blurred by as much, the edges join
+    # to one surface instead of a stack of lines.
     slant = np.abs(np.gradient(depth - edge, axis=0))
     share = ramp((edge - depth) / np.hypot(rng.uniform(4.0, 8.0), 2 * slant) + 0.5) * ramp(taper / 0.1)
     width = np.hypot(1.5, slant)
