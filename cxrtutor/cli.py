@@ -6,16 +6,20 @@ Heavy rooms are imported inside the commands, so that `cxrtutor --help` answers 
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from . import __version__
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from .methods.model import AlignedModel
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,26 +33,23 @@ data_app = typer.Typer(no_args_is_help=True, help="Make the data that the course
 app.add_typer(data_app, name="data")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
-out = Console()
+INTERRUPTED = 130
+"""Typer's exit status after Ctrl-C."""
 
 
 def main() -> None:
     """Run the command line. Exit status: 0 well, 1 a fault of ours (with a traceback), 2 something to mend in what was
-    given, 130 interrupted."""
+    given (a learning rate at which the loss is no longer a number among them), 130 interrupted."""
     try:
         app()
-    except InputError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {_escaped(error)}", highlight=False, soft_wrap=True)
+    except (InputError, FloatingPointError) as error:
+        typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(error, err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. What was finished is kept; the same command goes on from there.")
-        sys.exit(130)
-
-
-def _escaped(error: InputError) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
+        raise
 
 
 def _version(asked: bool) -> None:
@@ -67,13 +68,22 @@ def _options(
 
 
 def _print_json(values: dict[str, Any]) -> None:
-    typer.echo(json.dumps(values, allow_nan=False, default=str))
+    typer.echo(json.dumps(values, allow_nan=False))
+
+
+def _defined(numbers: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN; what is undefined is null."""
+    return {name: None if math.isnan(number) else number for name, number in numbers.items()}
 
 
 @data_app.command("make")
 def data_make(
-    edition: Annotated[str, typer.Option(help="'full' (4,500 studies) or 'quick' (600, for trying things out).")] = "full",
-    workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores, at most 2.")] = None,
+    edition: Annotated[
+        str, typer.Option(help="'full' (4,500 studies) or 'quick' (600, for trying things out).")
+    ] = "full",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one a core, from 2 to 4.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the teaching set: real anatomy, simulated disease, known truth.
@@ -88,8 +98,8 @@ def data_make(
     if as_json:
         _print_json({"folder": str(folder), "splits": card["splits"]})
     else:
-        out.print(f"The teaching set ({edition}) is in {folder}", soft_wrap=True)
-        out.print(", ".join(f"{split} {count}" for split, count in card["splits"].items()))
+        typer.echo(f"The teaching set ({edition}) is in {folder}")
+        typer.echo(", ".join(f"{split} {count}" for split, count in card["splits"].items()))
 
 
 @app.command()
@@ -111,18 +121,20 @@ def pretrain(
     from .pretraining.loop import pretrain as train
 
     run = train(load_config(config, _changes(change or [])), devices=devices, accelerator=accelerator)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return  # one of several processes, of which the first speaks
     if as_json:
         _print_json({"folder": str(run.folder), **run.result})
     else:
-        out.print(f"The run is in {run.folder}", soft_wrap=True)
-        out.print(f"{run.result['step']} steps, {run.result['seconds']:.0f} s, loss {run.result['loss']:.3f}")
+        typer.echo(f"The run is in {run.folder}")
+        typer.echo(f"{run.result['step']} steps, {run.result['seconds']:.0f} s, loss {run.result['loss']:.3f}")
 
 
 def _changes(given: Sequence[str]) -> dict[str, Any]:
     """`key=value` pairs; a value is read as YAML would read it.
 
     Raises:
-        InputError: a pair has no `=`.
+        InputError: a pair has no `=`, or its value is not YAML.
     """
     import yaml
 
@@ -131,7 +143,10 @@ def _changes(given: Sequence[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"--set {pair}: write it as key=value, such as --set optimization.epochs=2.")
-        changes[key.strip()] = yaml.safe_load(value)
+        try:
+            changes[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {pair}: the value cannot be read ({error}).") from error
     return changes
 
 
@@ -140,9 +155,15 @@ def localize(
     image: Annotated[Path, typer.Argument(help="A frontal chest radiograph: DICOM, PNG, JPEG or TIFF, any bit depth.")],
     prompt: Annotated[str, typer.Option(help="What to look for, in words: 'small left pleural effusion'.")],
     out_path: Annotated[Path, typer.Option("--out", help="Where to write the image with the heat map over it (PNG).")],
-    run: Annotated[Path | None, typer.Option(help="A run's folder; by default the small model shipped with the course.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A run's folder; by default the small model shipped with the course.", show_default=False),
+    ] = None,
     protocol: Annotated[str, typer.Option(help="How the map is made: afloc, biovil, medklip, chexlocalize.")] = "afloc",
-    threshold: Annotated[float | None, typer.Option(help="Where the map is cut, in the protocol's units.")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Where the map is cut, in the protocol's units; by default its own.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a model where in a radiograph it sees what the prompt describes.
@@ -157,15 +178,14 @@ def localize(
     found = locate(_model(run), file.pixels, prompt, protocol, threshold)
     write_overlay(out_path, file.pixels, found)
     if as_json:
-        box = found.box and dict(found.box._asdict())
-        _print_json(
-            {"out": str(out_path), "prompt": prompt, "protocol": found.protocol, "threshold": found.threshold, "box": box}
-        )
+        box = found.box and found.box._asdict()
+        asked = {"prompt": prompt, "protocol": found.protocol, "threshold": found.threshold}
+        _print_json({"out": str(out_path), **asked, "box": box})
     else:
-        out.print(f"{out_path} shows where '{prompt}' is seen (threshold {found.threshold:g}).", soft_wrap=True)
+        typer.echo(f"{out_path} shows where '{prompt}' is seen (threshold {found.threshold:g}).")
 
 
-def _model(run: Path | None):
+def _model(run: Path | None) -> AlignedModel:
     from .methods.model import AlignedModel
 
     if run is None:
@@ -179,10 +199,16 @@ def _model(run: Path | None):
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run's folder, as `pretrain` printed it.")],
-    split: Annotated[str, typer.Option("--set", help="Which split of the run's data: test, unseen, shifted ...")] = "test",
+    split: Annotated[
+        str, typer.Option("--set", help="Which split of the run's data: test, unseen, shifted ...")
+    ] = "test",
     protocol: Annotated[str, typer.Option(help="afloc, biovil, medklip, chexlocalize.")] = "afloc",
-    prompts: Annotated[str, typer.Option(help="'precise' (the phrase of each lesion) or 'simple' (its category).")] = "precise",
-    save: Annotated[Path | None, typer.Option(help="Also write every sample's measurements here (JSON).")] = None,
+    prompts: Annotated[
+        str, typer.Option(help="'precise' (the phrase of each lesion) or 'simple' (its category).")
+    ] = "precise",
+    save: Annotated[
+        Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a trained model: IoU, Dice, CNR and pointing, by finding and overall, with 95 % intervals."""
@@ -200,18 +226,20 @@ def evaluate(
     table = LocalizationTable({trained.config.method: measured})
     by_finding = measured.by_finding()
     if as_json:
-        overall = {metric: vars(cell) for metric, cell in table.intervals[trained.config.method].items()}
+        overall = {metric: _defined(vars(cell)) for metric, cell in table.intervals[trained.config.method].items()}
         findings = json.loads(by_finding.to_json(orient="index"))
         undefined = {metric: int(count) for metric, count in measured.undefined().items()}
         about = {"split": split, "protocol": protocol, "prompts": prompts}
         _print_json({**about, "overall": overall, "by_finding": findings, "undefined": undefined})
     else:
-        out.print(f"{table}\n\n{by_finding.round(3).to_string()}", highlight=False, soft_wrap=True)
+        typer.echo(f"{table}\n\n{by_finding.round(3).to_string()}")
 
 
 @app.command()
 def experiments(
-    file: Annotated[Path, typer.Argument(help="The file that lists the experiments.")] = Path("configs/experiments.yaml"),
+    file: Annotated[Path, typer.Argument(help="The file that lists the experiments.")] = Path(
+        "configs/experiments.yaml"
+    ),
     records: Annotated[Path, typer.Option(help="Where their records lie.")] = Path("chapters/records"),
     as_json: AsJson = False,
 ) -> None:
@@ -224,4 +252,4 @@ def experiments(
     if as_json:
         _print_json({"trials": len(trials), "written": [str(path) for path in written]})
     else:
-        out.print(f"{len(written)} of {len(trials)} records were written to {records}.", soft_wrap=True)
+        typer.echo(f"{len(written)} of {len(trials)} records were written to {records}.")

@@ -2,7 +2,8 @@
 
     python data_scripts/build_shipped.py
 
-Takes the time of one training. Run it when the recipe, the teaching set or the model's form has changed; a test says so.
+Takes the time of one training. Run it when the recipe, the teaching set or the model's form has changed; a test says
+so.
 """
 
 import json

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import Field
 
-from ..errors import InputError
-from ..methods.config import RunConfig, Strict, load_config, validated
+from ..methods.config import RunConfig, Strict, load_config, read_yaml, validated
 
 
 class RunSpec(Strict):
     """A recipe (path relative to the experiments' file) and what this run changes in it, by dotted key."""
 
     config: str
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default_factory=dict)
 
 
 class ExperimentSpec(Strict):
@@ -54,11 +53,9 @@ def load_experiments(path: Path | str) -> dict[str, tuple[Trial, ...]]:
         InputError: the file is missing, or it or a recipe it names has a fault.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There are no experiments at {path}.")
     return {
         name: tuple(_trials(name, validated(ExperimentSpec, values, where=f"{path}, {name}"), path.parent))
-        for name, values in yaml.safe_load(path.read_text()).items()
+        for name, values in read_yaml(path).items()
     }
 
 

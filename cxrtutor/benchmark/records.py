@@ -66,7 +66,9 @@ class Record:
             measured = {split: Measurements.from_json(values) for split, values in content["measurements"].items()}
             return cls(content["about"], content["curve"], measured)
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} does not hold a record ({error}). Delete it and run `make experiments`.") from error
+            raise InputError(
+                f"{path} does not hold a record ({error!r}). Delete it and run `make experiments`."
+            ) from error
 
 
 def trial_key(trial: Trial) -> str:

@@ -30,10 +30,10 @@ class Standardize(nn.Module):
 
     @torch.no_grad()
     def measure(self, maps: Float[Tensor, "batch channels height width"]) -> None:
-        """Take mean and deviation of every channel over a sample of maps."""
-        deviation, mean = torch.std_mean(maps.float(), dim=(0, 2, 3))
+        """Take mean and deviation of every channel over a sample of maps; a constant channel is not scaled."""
+        deviation, mean = torch.std_mean(maps.float(), dim=(0, 2, 3), correction=0)
         self.mean.copy_(mean)
-        self.deviation.copy_(deviation.clamp(min=1e-6))
+        self.deviation.copy_(deviation.where(deviation > 1e-6, 1.0))
 
     def forward(
         self, maps: Float[Tensor, "batch channels height width"]

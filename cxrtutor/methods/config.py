@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError
-
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -71,7 +70,7 @@ class OptimizationConfig(Strict):
     betas: tuple[float, float] = (0.9, 0.999)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     clip_norm: float | None = Field(default=1.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
 
 class RunConfig(Strict):
@@ -94,18 +93,28 @@ def load_config(path: Path | str, changes: Mapping[str, Any] | None = None) -> R
     Raises:
         InputError: no such file, not YAML, an unknown key, or a value out of its range; the message names the key.
     """
+    values = read_yaml(path)
+    for key, value in (changes or {}).items():
+        _set(values, key, value)
+    return validated(RunConfig, values, where=str(path))
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        InputError: there is no such file, or it is not YAML made of `key: value` lines.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no configuration at {path}. The recipes of the course are in configs/.")
     try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold `key: value` lines, not a {type(values).__name__}.")
-    for key, value in (changes or {}).items():
-        _set(values, key.split("."), value)
-    return validated(RunConfig, values, where=str(path))
+    return values
 
 
 def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
@@ -121,10 +130,13 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
         raise InputError(f"{where} is not a valid configuration:\n{faults}") from error
 
 
-def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
+def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *groups, last = dotted.split(".")
+    for key in groups:
         values = values.setdefault(key, {})
-    values[keys[-1]] = value
+        if not isinstance(values, dict):
+            raise InputError(f"{dotted}: {key!r} is a value and has no keys below it.")
+    values[last] = value
 
 
 def _fault(model: type[BaseModel], fault: Any) -> str:
@@ -139,6 +151,8 @@ def _fault(model: type[BaseModel], fault: Any) -> str:
 
 def _group(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel]:
     """The settings group that stands at `path` below `model`."""
+    below: Any = model
     for key in path:
-        model = model.model_fields[key].annotation  # type: ignore[assignment]
-    return model
+        # A mapping of groups, such as runs by name, knows its groups' type alone.
+        below = below.model_fields[key].annotation if hasattr(below, "model_fields") else get_args(below)[1]
+    return below

@@ -1,7 +1,7 @@
 """Global contrast alone: whole image against whole report. The baseline that every local term must beat.
 
-Its map is fair: the projection its loss trained is linear and pooling is a mean, so the same projection applied to every
-region of the last map gives regions whose mean is exactly the vector that was trained.
+Its map is fair: the projection its loss trained is linear and pooling is a mean, so the same projection applied to
+every region of the last map gives regions whose mean is exactly the vector that was trained.
 """
 
 from __future__ import annotations

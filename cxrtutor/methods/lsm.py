@@ -1,7 +1,8 @@
 """LSM: sentences as local units (arXiv 2401.01524).
 
-The paper fixes the sum `L_g(v|t) + L_g(t|v) + L_l(v|t) + L_l(t|v)` and the unit, a full sentence. That the local term is
-GLoRIA's with sentences in the place of words is our reading, from the published code of the same first author's AFLoc.
+The paper fixes the sum `L_g(v|t) + L_g(t|v) + L_l(v|t) + L_l(t|v)` and the unit, a full sentence. That the local term
+is GLoRIA's with sentences in the place of words is our reading, from the published code of the same first author's
+AFLoc.
 """
 
 from __future__ import annotations

@@ -59,11 +59,18 @@ class Method:
         """A fresh model for `config`."""
         return AlignedModel(config.model, self.architecture)
 
+    def settings_of(self, config: RunConfig) -> Strict:
+        """The settings of the method's objectives: what `config` says, and the defaults for the rest.
+
+        Raises:
+            InputError: `alignment` holds a key that this method does not know.
+        """
+        return validated(self.settings, config.alignment, where=f"`alignment` of method {self.name!r}")
+
     def objective(self, config: RunConfig) -> Objective:
         """The method's objective with the settings of `config`.
 
         Raises:
             InputError: `alignment` holds a key that this method does not know.
         """
-        settings = validated(self.settings, config.alignment, where=f"`alignment` of method {self.name!r}")
-        return WeightedSum(self.objectives(settings))
+        return WeightedSum(self.objectives(self.settings_of(config)))

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .. import store
@@ -133,7 +133,8 @@ class AlignedModel(nn.Module):
         """
         with store.new_folder(Path(folder)) as partial:
             state = {key: value.contiguous() for key, value in self.changeable_state().items()}
-            save_file(state, partial / "model.safetensors")
+            # Through Python's own writing, whose errors say that the disk is full; safetensors' do not.
+            (partial / "model.safetensors").write_bytes(save(state))
             description = {"model": self.config.model_dump(), "architecture": asdict(self.architecture)}
             (partial / "model.json").write_text(json.dumps(description, indent=1))
 
@@ -153,10 +154,12 @@ class AlignedModel(nn.Module):
         try:
             description = json.loads((folder / "model.json").read_text())
             state = load_file(folder / "model.safetensors")
-        except (json.JSONDecodeError, SafetensorError) as error:
-            raise InputError(f"The model in {folder} is damaged ({error}). Delete the folder and train again.") from error
-        config = validated(ModelConfig, description["model"], where=str(folder / "model.json"))
-        model = cls(config, _architecture(description["architecture"]))
+            settings, architecture = description["model"], _architecture(description["architecture"])
+        except (ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise InputError(
+                f"The model in {folder} is damaged ({error!r}). Delete the folder and train again."
+            ) from error
+        model = cls(validated(ModelConfig, settings, where=str(folder / "model.json")), architecture)
         expected = model.changeable_state()
         if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in expected.items()}:
             odd = sorted(set(state) ^ set(expected)) or ["a shape"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -27,9 +27,11 @@ def save_checkpoint(folder: Path, step: int, weights: dict[str, Tensor], optimiz
     """
     target = folder / f"step-{step}"
     with store.new_folder(target) as partial:
-        save_file({key: value.contiguous() for key, value in weights.items()}, partial / "weights.safetensors")
-        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
-        save_file(_random_state(), partial / "random.safetensors")
+        # Through Python's own writing, whose errors say that the disk is full; safetensors' do not.
+        contiguous = {key: value.contiguous() for key, value in weights.items()}
+        (partial / "weights.safetensors").write_bytes(save(contiguous))
+        (partial / "optimizer.safetensors").write_bytes(save(_optimizer_tensors(optimizer)))
+        (partial / "random.safetensors").write_bytes(save(_random_state()))
         (partial / "state.json").write_text(json.dumps({"step": step}))
     for older in folder.glob("step-*"):
         if older != target:
@@ -42,25 +44,26 @@ def load_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer) -> in
     Raises:
         InputError: the checkpoint is damaged or does not fit.
     """
-    steps = [path for path in folder.glob("step-*") if (path / "state.json").is_file()]
+    steps = list(folder.glob("step-*"))
     if not steps:
         return 0
     newest = max(steps, key=lambda path: int(path.name.removeprefix("step-")))
     try:
+        step = int(json.loads((newest / "state.json").read_text())["step"])
         weights = load_file(newest / "weights.safetensors")
         moments = load_file(newest / "optimizer.safetensors")
         random = load_file(newest / "random.safetensors")
         missing, unexpected = module.load_state_dict(weights, strict=False)
         trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
         if unexpected or trained & set(missing):
-            raise KeyError(f"{sorted(unexpected + sorted(trained & set(missing)))[:3]}")
-    except (SafetensorError, OSError, RuntimeError, KeyError) as error:
+            raise ValueError(f"of other parameters: {sorted({*unexpected, *(trained & set(missing))})[:3]}")
+        _restore_optimizer(optimizer, moments)
+        _restore_random_state(random)
+    except (SafetensorError, OSError, RuntimeError, LookupError, ValueError) as error:
         raise InputError(
             f"The checkpoint {newest} cannot be resumed from ({error}). Delete its folder to start again."
         ) from error
-    _restore_optimizer(optimizer, moments)
-    _restore_random_state(random)
-    return int(json.loads((newest / "state.json").read_text())["step"])
+    return step
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

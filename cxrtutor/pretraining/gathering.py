@@ -19,7 +19,13 @@ from torch.nn.functional import pad
 from ..alignment.alignment import PairedFeatures
 from ..encoders.features import ImageFeatures, TextFeatures
 
-PADDED: Mapping[str, float] = {"words": 0, "word_mask": False, "word_sentence": -1, "sentences": 0, "sentence_mask": False}
+PADDED: Mapping[str, float] = {
+    "words": 0,
+    "word_mask": False,
+    "word_sentence": -1,
+    "sentences": 0,
+    "sentence_mask": False,
+}
 """Text tensors whose second axis differs between processes, and what they are padded with."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,14 +72,16 @@ class Pairs:
     def of(cls, model: AlignedModel, studies: StudyDataset) -> Pairs:
         return cls(model.image_source(studies), text_source(model.text_encoder, studies))
 
-    def batch(self, indices: Int[np.ndarray, "batch"]) -> tuple[ImageFeatures, TextFeatures]:
+    def batch(self, indices: Int[np.ndarray, " batch"]) -> tuple[ImageFeatures, TextFeatures]:
         return self.images.batch(indices), self.texts.batch(indices)
 
 
 def run_key(config: RunConfig) -> dict[str, Any]:
-    """Everything a run depends on: the configuration, the data and this loop's version."""
+    """Everything a run depends on: the configuration with all its defaults, the data and this loop's version."""
+    settings = method(config.method).settings_of(config)
     data = open_studies(config.data.set, "train", config.data.edition)
-    return {"config": config.model_dump(mode="json"), "data": data.key, "version": VERSION}
+    whole = config.model_dump(mode="json") | {"alignment": settings.model_dump(mode="json")}
+    return {"config": whole, "data": data.key, "version": VERSION}
 
 
 def run_folder(config: RunConfig) -> Path:
@@ -100,7 +103,8 @@ def pretrain(
 
     Args:
         config: the run; `methods.config.load_config` reads one from a file.
-        devices: processes; the batch size of `config` is that of all together.
+        devices: processes; the batch size of `config` is that of all together, and so is the loss. (Only batch
+            normalisation sees each process's part of a batch by itself.)
         accelerator: as Lightning Fabric names them ("cpu", "cuda", "auto").
         checkpoint_every: steps between checkpoints, and so the most that an interruption costs.
         progress: show a progress bar.
@@ -127,22 +131,22 @@ class _Trainer:
     ) -> None:
         self.config, self.run = config, run
         self.checkpoint_every, self.progress = checkpoint_every, progress
+        self._checkpoints = run.folder / "checkpoint"
         options = config.optimization
-        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=options.precision)
+        self.fabric = _fabric(accelerator, devices, options.precision)
         self.fabric.launch()
-        if options.batch_size % self.fabric.world_size:
-            raise InputError(
-                f"optimization.batch_size = {options.batch_size} cannot be shared by {self.fabric.world_size} processes."
-            )
         self.fabric.seed_everything(config.seed, verbose=False)
         recipe = method(config.method)
         training = Training(recipe.model(config), recipe.objective(config))
-        self.pairs = self._open(training.model, "train")
-        self.validation = self._open(training.model, "validation")
+        with self.fabric.rank_zero_first(local=True):  # it fills the caches, the others find them full
+            self.pairs = self._open(training.model, "train")
+            self.validation = self._open(training.model, "validation")
         self.studies = min(len(self.pairs.images), config.data.subset or len(self.pairs.images))
+        self._check_shares()
         if config.model.projection.standardize:
-            sample = np.arange(min(self.studies, STANDARDIZATION_SAMPLE))
-            training.model.image_projection.measure(self.pairs.images.batch(sample))
+            with torch.no_grad():
+                sample = np.arange(min(self.studies, STANDARDIZATION_SAMPLE))
+                training.eval().model.image_projection.measure(self.pairs.images.batch(sample))
         self.plain = training
         trained = [parameter for parameter in training.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, weight_decay=options.weight_decay, betas=options.betas)
@@ -153,13 +157,22 @@ class _Trainer:
     def _open(self, model: AlignedModel, split: str) -> Pairs:
         return Pairs.of(model, open_studies(self.config.data.set, split, self.config.data.edition))
 
+    def _check_shares(self) -> None:
+        """Every process must get its part of every batch."""
+        size, world = self.config.optimization.batch_size, self.fabric.world_size
+        if size % world or min(self.studies, len(self.validation.images)) < world:
+            raise InputError(
+                f"Batches cannot be shared by {world} processes: optimization.batch_size = {size} must be a multiple "
+                "of their number, and the set must hold a training and a validation study for each."
+            )
+
     def train(self) -> None:
-        done = load_checkpoint(self.run.folder / "checkpoint", self.plain, self.optimizer)
+        """Train from the last checkpoint, or the beginning, to the end."""
+        done = load_checkpoint(self._checkpoints, self.plain, self.optimizer)
         log = Log(self.run.log_path, keep_to_step=done) if self.fabric.is_global_zero else None
         began = time.perf_counter() - (log.seconds if log else 0)
-        bar = tqdm(
-            total=self.total, initial=done, desc=f"pre-training {self.config.method}", unit="step", disable=self._quiet()
-        )
+        title = f"pre-training {self.config.method}"
+        bar = tqdm(total=self.total, initial=done, desc=title, unit="step", disable=self._quiet())
         step = done
         try:
             for epoch in range(done // self.steps_per_epoch, self.config.optimization.epochs):
@@ -189,14 +202,13 @@ class _Trainer:
         """tqdm's `disable`: None leaves the choice to whether a terminal is watching."""
         return None if self.progress and self.fabric.is_global_zero else True
 
-    def _step(self, step: int, indices: Int[np.ndarray, "batch"]) -> dict[str, float]:
+    def _step(self, step: int, indices: Int[np.ndarray, " batch"]) -> dict[str, float]:
         options = self.config.optimization
         rate = learning_rate(step, self.total, options.learning_rate, options.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.module.train()
-        mine = indices[self.fabric.global_rank :: self.fabric.world_size]
-        alignment = self._align(self.pairs.batch(mine))
+        alignment = self._align(self.pairs, indices)
         loss = alignment["loss"].item()
         if not np.isfinite(loss):
             raise FloatingPointError(
@@ -205,13 +217,19 @@ class _Trainer:
         self.optimizer.zero_grad()
         self.fabric.backward(alignment["loss"])
         if options.clip_norm is not None:
-            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=options.clip_norm, error_if_nonfinite=False)
+            self.fabric.clip_gradients(
+                self.module, self.optimizer, max_norm=options.clip_norm, error_if_nonfinite=False
+            )
         self.optimizer.step()
         parts = {name: value.item() for name, value in alignment["parts"].items()}
         return {"loss": loss, **parts, "learning_rate": rate}
 
-    def _align(self, features: tuple[ImageFeatures, TextFeatures]) -> dict[str, Any]:
-        return self.module(*(vars(side.to(self.fabric.device)) for side in features))
+    def _align(self, pairs: Pairs, indices: Int[np.ndarray, " batch"]) -> dict[str, Any]:
+        """The objective over a batch, of which this process brings its part; the parts are equal, what is left over
+        is not looked at."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        mine = indices[rank : len(indices) - len(indices) % world : world]
+        return self.module(*(vars(side.to(self.fabric.device)) for side in pairs.batch(mine)))
 
     @torch.no_grad()
     def _validation_loss(self) -> float:
@@ -222,13 +240,12 @@ class _Trainer:
         losses = []
         for index in range(count):
             indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
-            mine = indices[self.fabric.global_rank :: self.fabric.world_size]
-            losses.append(self._align(self.validation.batch(mine))["loss"].item())
+            losses.append(self._align(self.validation, indices)["loss"].item())
         return float(np.mean(losses))
 
     def _save_checkpoint(self, step: int) -> None:
         if self.fabric.is_global_zero:
-            save_checkpoint(self.run.folder / "checkpoint", step, self.plain.changeable_state(), self.optimizer)
+            save_checkpoint(self._checkpoints, step, self.plain.changeable_state(), self.optimizer)
 
     def _finish(self) -> None:
         model_folder = self.run.folder / "model"
@@ -237,3 +254,11 @@ class _Trainer:
         last = self.run.log()[-1]
         result = {key: last[key] for key in ("step", "seconds", "loss", "validation_loss")}
         store.write_file(self.run.folder / "result.json", json.dumps(result, indent=1))
+        shutil.rmtree(self._checkpoints, ignore_errors=True)
+
+
+def _fabric(accelerator: str, devices: int, precision: str) -> Fabric:
+    try:
+        return Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:  # whichever Fabric finds fitting
+        raise InputError(f"accelerator {accelerator!r} with {devices} devices cannot be used here: {error}") from error

@@ -64,8 +64,8 @@ class Run:
         return AlignedModel.from_pretrained(self.folder / "model")
 
     def log(self) -> list[dict[str, Any]]:
-        """One entry a step: "step", "epoch", "seconds", "loss", its parts, "learning_rate", and, at the end of an epoch,
-        "validation_loss"."""
+        """One entry a step: "step", "epoch", "seconds", "loss", its parts, "learning_rate", and, at the end of an
+        epoch, "validation_loss"."""
         return [json.loads(line) for line in self.log_path.read_text().splitlines()]
 
 
@@ -83,14 +83,19 @@ class Log:
         store.write_file(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._file = path.open("a")
 
-    def write(self, **entry: float) -> None:
-        """Append one entry and hand it to the operating system."""
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+    def write(self, **entry: int | float) -> None:
+        """Append one entry and hand it to the operating system.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        with store.explained_write_errors(Path(self._file.name)):
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with store.explained_write_errors(Path(self._file.name)), self._file:
+            os.fsync(self._file.fileno())
 
 
 def _entry(line: str) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ def learning_rate(step: int, total: int, peak: float, warmup: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / (total - rising)))
 
 
-def batches(studies: int, batch_size: int, seed: int, epoch: int) -> list[Int[np.ndarray, "batch_size"]]:
+def batches(studies: int, batch_size: int, seed: int, epoch: int) -> list[Int[np.ndarray, " batch_size"]]:
     """The study indices of every batch of one epoch: each study at most once, the incomplete last batch dropped.
 
     A set smaller than one batch gives one batch of all its studies.

@@ -35,7 +35,10 @@ def test_changes_replace_values_by_dotted_key(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("method: lsm\noptimization: {epoch: 3}\n", "optimization.epoch: unknown key; did you mean 'epochs'?"),
-        ("method: lsm\nmodel: {projection: {width: 3}}\n", "model.projection.width: unknown key; known keys: dim, head"),
+        (
+            "method: lsm\nmodel: {projection: {width: 3}}\n",
+            "model.projection.width: unknown key; known keys: dim, head",
+        ),
         ("method: lsm\noptimization: {epochs: 0}\n", "optimization.epochs: Input should be greater than 0 (it is 0)"),
         ("seed: 1\n", "method: Field required"),
         ("- method\n", "must hold `key: value` lines"),
@@ -56,7 +59,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_method_checks_its_own_alignment_settings() -> None:
     config = RunConfig(method="lsm", alignment={"temprature": 0.2})
-    with pytest.raises(InputError, match=r"`alignment` of method 'lsm'[\s\S]*temprature: unknown key; did you mean 'temp"):
+    with pytest.raises(
+        InputError, match=r"`alignment` of method 'lsm'[\s\S]*temprature: unknown key; did you mean 'temp"
+    ):
         method("lsm").objective(config)
 
 
