@@ -61,6 +61,11 @@ class Shard(NamedTuple):
     start: int
     stop: int
 
+    @property
+    def studies(self) -> int:
+        """How many it holds."""
+        return self.stop - self.start
+
     def path(self, folder: Path) -> Path:
         """Its file in the set's folder."""
         return shard_path(folder, self.split, self.number)
@@ -212,16 +217,20 @@ def _boxes_around(mask: Bool[np.ndarray, "size size"]) -> tuple[Box, ...]:
 
 def _make_in_processes(folder: Path, shards: Sequence[Shard], workers: int) -> None:
     """Share the missing shards out among processes of one thread each, and wait for them."""
+
+    def made() -> int:
+        return sum(shard.studies for shard in shards if shard.path(folder).is_file())
+
     missing = [shard for shard in shards if not shard.path(folder).is_file()]
-    total = sum(shard.stop - shard.start for shard in shards)
+    total = sum(shard.studies for shard in shards)
     with ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=total, desc="teaching set", unit="study", disable=None))
+        bar = tqdm(total=total, initial=made(), desc="teaching set", unit="study", disable=None)
+        stack.enter_context(bar)
         running = [stack.enter_context(_worker(folder, missing[i::workers])) for i in range(workers) if missing[i:]]
-        busy = True
-        while busy:
-            busy = any([process.poll() is None for process in running]) and not any(p.poll() for p in running)
-            time.sleep(0.1 if busy else 0)
-            bar.update(sum(shard.stop - shard.start for shard in shards if shard.path(folder).is_file()) - bar.n)
+        while any(worker.poll() is None for worker in running) and not any(worker.poll() for worker in running):
+            time.sleep(0.1)
+            bar.update(made() - bar.n)
+        bar.update(made() - bar.n)
 
 
 @contextmanager
@@ -246,7 +255,9 @@ def _worker(folder: Path, shards: Sequence[Shard]) -> Iterator[subprocess.Popen[
         if process.returncode and not stopped_by_us:
             complaints.seek(0)
             message = complaints.read().decode(errors="replace").strip()
-            raise InputError(message) if process.returncode == 2 else RuntimeError(message)
+            if process.returncode == 2:
+                raise InputError(message)
+            raise RuntimeError(message or f"A process that drew studies was ended from outside ({process.returncode}).")
 
 
 def _main() -> None:
