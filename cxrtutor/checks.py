@@ -164,3 +164,214 @@ def cosine_similarity(answer):
     yield not same(answer(a, 2 * b), answer(a, b)), "Make the second vector twice as long: your answer changes."
     yield same(answer(a, b), 1 - a @ b / 25), "That is the cosine *distance*: 0 for the same direction. Turn it round."
     yield same(answer(a, -b), answer(a, b)), "Opposite directions should give -1. Did the sign get lost?"
+
+
+@exercise(right=lambda iou: 2 * iou / (1 + iou), inputs=[(0.5,), (np.array([0.0, 0.2, 1.0]),)])
+def dice_from_iou(answer):
+    """Measuring localization: Dice of one image from its IoU."""
+    yield same(answer(0.5), 1 / 3), "That is the way back, from Dice to IoU: Dice is never the smaller of the two."
+    yield same(answer(0.5), 1.0), "Twice the IoU goes beyond 1 for a good mask. By what must it be divided?"
+
+
+@exercise(
+    right=lambda side, shift: max(side - shift, 0) / (2 * side - max(side - shift, 0)),
+    inputs=[(10, 4), (12, 4), (3, 8), (7, 0)],
+)
+def shifted_square_iou(answer):
+    """Measuring localization: IoU of a square and the same square moved to the right."""
+    yield (
+        same(answer(10, 4), 0.6),
+        "That is the share of the lesion still covered. The union is larger than the lesion.",
+    )
+    yield same(answer(10, 4), 36 / 164), "Yours has moved down as well as to the right."
+    yield answer(3, 8) < 0, "A square of 3 moved by 8 gives less than 0. How much can two squares share at least?"
+    yield not same(answer(3, 8), 0.0), "A square of 3 moved by 8 shares nothing with itself any more."
+
+
+@exercise(
+    right=lambda a, b: _common_area(a, b) / (a[2] * a[3] + b[2] * b[3] - _common_area(a, b)),
+    inputs=[
+        ((1, 1, 4, 4), (3, 3, 4, 4)),
+        ((0, 0, 2, 2), (5, 6, 3, 2)),
+        ((0, 0, 2, 9), (5, 1, 2, 2)),
+        ((0, 0, 10, 10), (2.5, 3, 4, 2)),
+    ],
+)
+def box_iou(answer):
+    """Measuring localization: IoU of two boxes (x, y, width, height)."""
+    a, b = (1, 1, 4, 4), (3, 3, 4, 4)
+    yield same(answer(a, b), 4 / 32), "Adding both areas counts the common part twice: it is in the union once."
+    yield same(answer(a, b), 8 / 32), "That is Dice. The union goes into the denominator."
+    yield same(answer(a, b), 1 / 9), "Did you take the last two numbers for a corner? They are width and height."
+    yield (
+        not same(answer((0, 0, 2, 2), (5, 6, 3, 2)), 0.0),
+        "These two boxes lie apart on both axes and share nothing. Did two negative lengths multiply?",
+    )
+
+
+@exercise(
+    right=lambda values, categories: float(
+        np.mean([np.mean(group) for group in _defined_groups(values, categories).values()])
+    ),
+    inputs=[
+        (np.array([0.5, 0.7, 0.1, np.nan, np.nan]), np.array(["heart", "heart", "nodule", "nodule", "edema"])),
+        (np.array([1.0, 0.0, 0.25]), np.array(["mass", "mass", "edema"])),
+    ],
+)
+def macro_mean(answer):
+    """Measuring localization: mean in every category, then over categories, undefined samples left out."""
+    values = np.array([0.5, 0.7, 0.1, np.nan, np.nan])
+    categories = np.array(["heart", "heart", "nodule", "nodule", "edema"])
+    yield (
+        same(answer(values, categories), np.nan),
+        "One NaN has made everything NaN. Leave undefined samples out first.",
+    )
+    yield (
+        same(answer(values, categories), 1.3 / 3),
+        "That is the micro mean: a common category counts more than a rare one.",
+    )
+    yield same(answer(values, categories), 0.65 / 3), "You counted undefined as 0. Nothing to find is not a miss."
+    yield same(answer(values, categories), 0.7 / 3), "A category without a defined sample counts as 0. Leave it out."
+
+
+@exercise(
+    right=lambda a, b, draws: np.quantile((a - b)[draws].mean(axis=1), [0.025, 0.975]),
+    inputs=[
+        (
+            np.array([0.2, 0.4, 0.6, 0.8, 0.3]),
+            np.array([0.1, 0.35, 0.5, 0.75, 0.32]),
+            np.random.default_rng(0).integers(5, size=(400, 5)),
+        )
+    ],
+)
+def paired_interval(answer):
+    """Measuring localization: the 95 % bootstrap interval of a mean paired difference."""
+    (a, b, draws) = paired_interval.inputs[0]
+    means_a, means_b, difference = a[draws].mean(axis=1), b[draws].mean(axis=1), (a - b)[draws].mean(axis=1)
+    given, limits = answer(a, b, draws), [0.025, 0.975]
+    yield same(given, np.quantile(-difference, limits)), "The signs are turned round: that is `b - a`."
+    yield (
+        same(given, np.quantile(means_a, limits) - np.quantile(means_b, limits)),
+        "Limits cannot be subtracted. Subtract patient by patient, and take the limits last.",
+    )
+    yield same(given, np.quantile(difference, [0.05, 0.95])), "You left 5 % on each side, which makes a 90 % interval."
+    yield (
+        same(given, np.quantile(a - b, limits)),
+        "That is the spread of patients. Take the *mean* of every draw first.",
+    )
+
+
+def _common_area(a: Sequence[float | int], b: Sequence[float | int]) -> float:
+    lengths = (min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+    return float(np.prod([max(length, 0) for length in lengths]))
+
+
+def _defined_groups(values: np.ndarray, categories: np.ndarray) -> dict[str, list[float]]:
+    groups: dict[str, list[float]] = {}
+    for value, category in zip(values, categories, strict=True):
+        if not np.isnan(value):
+            groups.setdefault(str(category), []).append(float(value))
+    return groups
+
+
+@exercise(right=lambda t: (t + 1) / 2, inputs=[(0.3,), (-1.0,), (np.array([0.1, 0.5, 1.0]),)])
+def unit_threshold(answer):
+    """Heat maps and thresholds: a threshold on [-1, 1] as one on [0, 1]."""
+    yield same(answer(0.3), 0.3), "The coldest pixel is -1 on one scale and 0 on the other: the number must change."
+    yield same(answer(0.3), -0.4), "That is the way back, from [0, 1] to [-1, 1]."
+    yield same(answer(0.3), 0.15), "The length is right now, but where does your scale begin? Try t = -1."
+    yield same(answer(0.3), 1.3), "It begins at 0 now, but where does your scale end? Try t = 1."
+
+
+@exercise(
+    right=lambda heat, share: _hottest(heat, round(share * int((~np.isnan(heat)).sum()))),
+    inputs=[
+        (np.array([[np.nan, np.nan, np.nan, np.nan], [0.9, 0.1, 0.2, 0.8], [0.3, -1.0, 0.6, 1.0]]), 0.25),
+        (np.array([[0.9, 0.1], [np.nan, 0.8]]), 0.0),
+        (np.array([[0.9, 0.1], [np.nan, 0.8]]), 1.0),
+    ],
+)
+def top_mask(answer):
+    """Heat maps and thresholds: the hottest share of the judged pixels."""
+    heat, share = top_mask.inputs[0]
+    given = np.asarray(answer(heat, share))
+    yield not given.any(), "Nothing is marked. A quantile or a sort that meets NaN may return NaN."
+    yield same(given, ~np.isnan(heat) & ~_hottest(heat, 6)), "These are the *coldest* pixels."
+    yield same(given, _hottest(heat, 3)), "One quarter of 8 judged pixels is 2, not 3. Do you count NaN as pixels?"
+    yield same(given, _hottest(heat, 1)), "One pixel is missing. Is it the one that equals your threshold?"
+    yield (
+        same(given, heat > 0.5),
+        "You cut the *range* of values. The share is one of pixels, wherever their values lie.",
+    )
+    yield np.asarray(answer(heat, 0.0)).any(), "A share of 0 should mark nothing. Note that `x[-0]` is `x[0]`."
+
+
+@exercise(
+    right=lambda counts: _narrowest(counts),
+    inputs=[(np.array([1, 1, 1, 1, 5]),), (np.array([0, 0, 9, 1, 6, 2, 0]),), (np.array([1, 1]),)],
+)
+def otsu_within(answer):
+    """Heat maps and thresholds: Otsu's cut as the one that leaves the narrowest groups."""
+    counts = otsu_within.inputs[0][0]
+    right = _narrowest(counts)
+    yield (
+        same(answer(counts), right + 1),
+        "That is the first bin of the *upper* group. Wanted is the last of the lower.",
+    )
+    yield (
+        same(answer(counts), _narrowest(counts, weighted=False)),
+        "Each variance counts as often as its group has values.",
+    )
+    yield same(answer(counts), _narrowest(counts, sign=-1)), "Yours leaves the *widest* groups."
+    yield (
+        answer(np.array([0, 0, 9, 1, 6, 2, 0])) not in (2, 3, 4),
+        "Your cut leaves a group empty where a histogram begins or ends with empty bins. The mean of nothing is NaN, "
+        "and `argmin` takes NaN for the smallest.",
+    )
+
+
+@exercise(
+    right=lambda iou, findings, thresholds: thresholds[np.argmax(_macro_by_column(iou, findings))],
+    inputs=[
+        (
+            np.array([[0.1, 0.5, 0.4]] * 4 + [[0.2, 0.0, 0.3], [np.nan] * 3]),
+            np.array(["pleural effusion"] * 4 + ["nodule"] * 2),
+            np.array([0.2, 0.4, 0.6]),
+        ),
+        (
+            np.array([[0.0, 0.5, 0.3], [0.3, 0.0, 0.25], [np.nan] * 3]),
+            np.array(["edema", "mass", "mass"]),
+            np.array([0.1, 0.3, 0.5]),
+        ),
+    ],
+)
+def fair_threshold(answer):
+    """Heat maps and thresholds: one threshold for all findings, by the macro mean."""
+    given = answer(*fair_threshold.inputs[0])
+    yield same(given, 0.4), "The four effusions outvoted the nodule: that is the best *micro* mean."
+    yield same(given, 0.2), "A row of NaN made means NaN, and `argmax` takes NaN for the largest."
+    yield same(given, 2), "That is the number of the column. Which threshold stands there?"
+    yield same(given, 0.35), "That is the best mean IoU. At which threshold is it reached?"
+
+
+def _hottest(heat: np.ndarray, number: int) -> np.ndarray:
+    order = np.argsort(np.nan_to_num(heat, nan=-np.inf), axis=None)
+    mask = np.zeros(heat.shape, bool)
+    mask.flat[order[heat.size - number :]] = True
+    return mask
+
+
+def _narrowest(counts: np.ndarray, weighted: bool = True, sign: int = 1) -> int:
+    values = np.repeat(np.arange(len(counts)), counts)
+
+    def spread(cut: int) -> float:
+        groups = values[values <= cut], values[values > cut]
+        return sign * sum(np.var(group) * (len(group) if weighted else 1) for group in groups)
+
+    return min(range(values.min(), values.max()), key=spread)
+
+
+def _macro_by_column(values: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    defined = ~np.isnan(values).any(axis=1)
+    means = [values[defined & (categories == name)].mean(axis=0) for name in np.unique(categories[defined])]
+    return np.mean(means, axis=0)

@@ -10,6 +10,47 @@ import pytest
 from cxrtutor import checks as check
 from cxrtutor.checks import EXERCISES, Verdict, exercise, same
 
+
+def common(a, b, least=0):
+    return np.prod([max(min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]), least) for i in (0, 1)])
+
+
+def iou_of_boxes(a, b, least=0):
+    return common(a, b, least) / (a[2] * a[3] + b[2] * b[3] - common(a, b, least))
+
+
+def corners_mistaken(box):
+    """The box that one sees who takes width and height for the far corner."""
+    return (box[0], box[1], box[2] - box[0], box[3] - box[1])
+
+
+def within(counts, cut, weighted=True):
+    """The spread left in both groups when the lower one ends with bin `cut`."""
+    spread = 0.0
+    for part, bins in ((counts[: cut + 1], np.arange(cut + 1)), (counts[cut + 1 :], np.arange(cut + 1, len(counts)))):
+        with np.errstate(invalid="ignore"):
+            mean = (part * bins).sum() / part.sum()
+            squares = (part * (bins - mean) ** 2).sum()
+            spread += squares if weighted else squares / part.sum()
+    return spread
+
+
+def otsu_by(counts, choose=np.nanargmin, weighted=True):
+    return int(choose([within(counts, cut, weighted) for cut in range(len(counts) - 1)]))
+
+
+def macro_of(iou, findings, mean):
+    return np.mean([mean(iou[findings == name], axis=0) for name in np.unique(findings)], axis=0)
+
+
+def judged_sorted(heat):
+    return np.sort(heat[~np.isnan(heat)])
+
+
+def kept_pixels(heat, share):
+    return round(share * len(judged_sorted(heat)))
+
+
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
     "cosine_similarity": [
         (lambda a, b: a @ b, "dot product"),
@@ -17,6 +58,66 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda a, b: a @ b / np.linalg.norm(a), "second vector"),
         (lambda a, b: 1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), "distance"),
         (lambda a, b: abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)), "sign"),
+    ],
+    "dice_from_iou": [
+        (lambda iou: iou / (2 - iou), "way back"),
+        (lambda iou: 2 * iou, "beyond 1"),
+    ],
+    "shifted_square_iou": [
+        (lambda side, shift: max(side - shift, 0) / side, "still covered"),
+        (lambda side, shift: (side - shift) ** 2 / (2 * side**2 - (side - shift) ** 2), "moved down"),
+        (lambda side, shift: (side - shift) / (side + shift), "less than 0"),
+        (lambda side, shift: abs(side - shift) / (side + shift), "shares nothing"),
+    ],
+    "box_iou": [
+        (lambda a, b: common(a, b) / (a[2] * a[3] + b[2] * b[3]), "twice"),
+        (lambda a, b: 2 * common(a, b) / (a[2] * a[3] + b[2] * b[3]), "Dice"),
+        (lambda a, b: iou_of_boxes(corners_mistaken(a), corners_mistaken(b)), "corner"),
+        (lambda a, b: iou_of_boxes(a, b, least=-np.inf), "negative"),
+    ],
+    "macro_mean": [
+        (lambda values, names: np.mean([values[names == name].mean() for name in set(names)]), "made everything NaN"),
+        (lambda values, names: np.nanmean(values), "micro"),
+        (lambda values, names: np.mean([np.nan_to_num(values)[names == name].mean() for name in set(names)]), "miss"),
+        (
+            lambda values, names: sum(np.nanmean(values[names == n]) for n in ("heart", "nodule")) / len(set(names)),
+            "without a defined sample",
+        ),
+    ],
+    "paired_interval": [
+        (lambda a, b, draws: np.quantile((b - a)[draws].mean(axis=1), [0.025, 0.975]), "signs"),
+        (
+            lambda a, b, draws: np.subtract(*(np.quantile(x[draws].mean(axis=1), [0.025, 0.975]) for x in (a, b))),
+            "cannot be subtracted",
+        ),
+        (lambda a, b, draws: np.quantile((a - b)[draws].mean(axis=1), [0.05, 0.95]), "90 %"),
+        (lambda a, b, draws: np.quantile(a - b, [0.025, 0.975]), "spread of patients"),
+    ],
+    "unit_threshold": [
+        (lambda t: t, "must change"),
+        (lambda t: 2 * t - 1, "way back"),
+        (lambda t: t / 2, "begin"),
+        (lambda t: t + 1, "end"),
+    ],
+    "top_mask": [
+        (lambda heat, share: heat > np.quantile(heat, 1 - share), "Nothing is marked"),
+        (lambda heat, share: heat <= np.nanquantile(heat, share), "coldest"),
+        (lambda heat, share: heat >= judged_sorted(heat)[-round(share * heat.size)], "count NaN"),
+        (lambda heat, share: heat > judged_sorted(heat)[-kept_pixels(heat, share)], "missing"),
+        (lambda heat, share: heat > np.nanmax(heat) - share * np.ptp(judged_sorted(heat)), "range"),
+        (lambda heat, share: heat >= judged_sorted(heat)[-kept_pixels(heat, share)], "share of 0"),
+    ],
+    "otsu_within": [
+        (lambda counts: otsu_by(counts) + 1, "upper"),
+        (lambda counts: otsu_by(counts, weighted=False), "as often"),
+        (lambda counts: otsu_by(counts, np.nanargmax), "widest"),
+        (lambda counts: otsu_by(counts, np.argmin), "empty"),
+    ],
+    "fair_threshold": [
+        (lambda iou, findings, thresholds: thresholds[np.argmax(np.nanmean(iou, axis=0))], "micro"),
+        (lambda iou, findings, thresholds: thresholds[np.argmax(macro_of(iou, findings, np.mean))], "NaN"),
+        (lambda iou, findings, thresholds: np.argmax(macro_of(iou, findings, np.nanmean)), "column"),
+        (lambda iou, findings, thresholds: macro_of(iou, findings, np.nanmean).max(), "best mean"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
