@@ -485,18 +485,20 @@ def sample_parenchyma(rng: np.random.Generator, shape: tuple[int, int, int]) -> 
     return np.float32(rng.uniform(-0.02, 0.07)) + np.float32(0.012) * noise
 
 
-@cache
-def cubic_basis(cells: int, size: int) -> Float[np.ndarray, "size cells"]:
-    """Weights by which a cubic spline through `cells` values yields `size` values between the first and the last."""
-    places = np.linspace(0, cells - 1, size)[None]
-    return np.stack([ndimage.map_coordinates(unit, places, order=3) for unit in np.eye(cells)], 1).astype(np.float32)
+def ramp(values: np.ndarray) -> np.ndarray:
+    """Smooth step from 0 (at 0 and below) to 1 (at 1 and above)."""
+    clipped = np.clip(values, 0, 1)
+    return clipped * clipped * (3 - 2 * clipped)
 
 
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int, int], cells: tuple[int, int, int]
 ) -> Float[np.ndarray, "slabs rows columns"]:
     """Gaussian noise of unit variance that varies over about `shape / cells` voxels."""
-    fine = rng.standard_normal(cells).astype(np.float32)
-    for count, size in zip(cells, shape, strict=True):
-        fine = np.tensordot(fine, cubic_basis(count, size), (0, 1))  # each axis in turn comes out last
+    coarse = torch.from_numpy(rng.standard_normal(cells).astype(np.float32))[None]
+    planes = interpolate(coarse, size=shape[1:], mode="bicubic", align_corners=True)[0].numpy()
+    place = np.linspace(0, cells[0] - 1, shape[0], dtype=np.float32)
+    below = np.minimum(place.astype(int), cells[0] - 2)
+    share = ramp(place - below)[:, None, None]
+    fine = planes[below] * (1 - share) + planes[below + 1] * share
     return fine / max(float(fine[::2, ::4, ::4].std()), 1e-6)

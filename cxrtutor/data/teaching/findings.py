@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .anatomy import PLAIN_LUNG, Anatomy, smooth_noise
+from .anatomy import PLAIN_LUNG, Anatomy, ramp, smooth_noise
 from .asset import SPACING_MM, Label
 from .lesion import Lesion
 from .projection import project
@@ -98,12 +98,6 @@ def aimed(lesion: Lesion, rng: np.random.Generator, least: float, most: float) -
 
 
 # -------------------------------------------------------------------------------------------------------------- shapes
-
-
-def ramp(values: np.ndarray) -> np.ndarray:
-    """Smooth step from 0 (at 0 and below) to 1 (at 1 and above)."""
-    clipped = np.clip(values, 0, 1)
-    return clipped * clipped * (3 - 2 * clipped)
 
 
 def zone_of(anatomy: Anatomy, side: str, y: float) -> str:

@@ -60,9 +60,8 @@ def test_shifted_exposure_is_another_room():
 def test_coarse_blur_is_a_gaussian_blur():
     image = np.random.default_rng(0).random((64, 80)).astype(np.float32)
     image[20:40, 10:30] += 3
-    exact = ndimage.gaussian_filter(image, 5, mode="constant", truncate=8)
-    inside = ndimage.gaussian_filter(np.ones_like(image), 5, mode="constant", truncate=8)
-    np.testing.assert_allclose(coarse_blur(image, 5.0), exact / inside, rtol=1e-3)
+    exact = ndimage.gaussian_filter(image, 8, mode="nearest")
+    assert np.abs(coarse_blur(image, 8.0) - exact).max() < 0.12 < np.abs(image - exact).max()
 
 
 @pytest.mark.parametrize("shifted", [False, True])
