@@ -13,6 +13,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from .. import store
 from ..alignment.alignment import PairedFeatures
@@ -89,10 +90,15 @@ class AlignedModel(nn.Module):
         return image_source(self.image_encoder, studies, self.image_size)
 
     def region_map(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
-        """The projected map that the read-out names."""
+        """The projected map that the read-out names, on the grid of the deep map.
+
+        Protocols smooth in units of the grid: on a final map of 4 x 4 cells the same smoothing would wipe out what on
+        16 x 16 it only rounds off, and a global model would lose by its grid alone. Where the finer grid is a multiple of
+        the coarser, bilinear enlargement keeps the mean, and with it the pooled similarity.
+        """
         regions = getattr(self.image_projection(features), self.architecture.readout.depth)
         assert regions is not None, "Architecture.depths holds the depth that the read-out names"
-        return regions
+        return interpolate(regions, features.deep.shape[2:], mode="bilinear")
 
     def embed_prompts(self, prompts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
         """Every prompt as a report of one sentence, at the text unit that the read-out names.
