@@ -52,10 +52,11 @@ def main() -> None:
         raise
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         typer.echo(f"cxrtutor {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

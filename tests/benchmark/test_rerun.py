@@ -1,0 +1,55 @@
+"""The committed records are today's, and one of them, drawn at random, is trained and measured anew.
+
+`CXRTUTOR_RECORD` names the one to be drawn (`sentence-alignment/lsm-seed0.json`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from cxrtutor.benchmark.experiments import Trial, load_experiments
+from cxrtutor.benchmark.records import recorded
+from cxrtutor.evaluation.bootstrap import interval
+
+RECORDS = Path("chapters/records")
+TRIALS = {trial.file: trial for trials in load_experiments("configs/experiments.yaml").values() for trial in trials}
+
+
+@pytest.mark.slow  # makes the teaching set where it is not there yet
+@pytest.mark.parametrize("file", TRIALS)
+def test_every_trial_has_a_record_of_today(file: str) -> None:
+    record = recorded(TRIALS[file], RECORDS)
+    assert set(record.measurements) == set(TRIALS[file].splits)
+    assert all(len(measured.rows) for measured in record.measurements.values())
+
+
+def test_no_record_is_left_over_from_an_experiment_that_is_gone() -> None:
+    assert {str(path.relative_to(RECORDS)) for path in RECORDS.rglob("*.json")} <= set(TRIALS)
+
+
+@pytest.fixture
+def drawn() -> Trial:
+    file = os.environ.get("CXRTUTOR_RECORD") or random.SystemRandom().choice(sorted(TRIALS))
+    print("drawn:", file)
+    return TRIALS[file]
+
+
+@pytest.mark.slow
+def test_a_record_that_is_drawn_can_be_made_again(
+    drawn: Trial, shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = recorded(drawn, RECORDS)
+    # The set and the features stay where they are; a run that was trained on this machine before must not be found.
+    for kind in ("data", "features"):
+        (shared_home / kind).mkdir(parents=True, exist_ok=True)
+        (tmp_path / kind).symlink_to(shared_home / kind)
+    monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path))
+    again = recorded(drawn, RECORDS, rerun=True)
+    for metric in ("cnr", "pointing"):
+        limits = interval(record.measurements["test"], metric)
+        value = again.measurements["test"].macro()[metric]
+        assert limits.low <= value <= limits.high, f"{drawn.file}: {metric} was {limits} and is {value:.3f} today"

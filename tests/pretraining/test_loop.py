@@ -1,0 +1,425 @@
+"""Pre-training: interrupted anywhere it ends as if it had not been, found again it is not repeated, and what cannot go
+on says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, small_config, small_set
+
+from cxrtutor.encoders.weights import fingerprint
+from cxrtutor.errors import InputError
+from cxrtutor.methods.registry import method
+from cxrtutor.pretraining import loop
+from cxrtutor.pretraining.loop import pretrain, run_folder
+from cxrtutor.pretraining.run import Run
+
+TESTS = Path(__file__).parents[1]
+
+
+def curve(run: Run) -> list[tuple[float, ...]]:
+    """All that a log says but the time."""
+    return [tuple(value for key, value in entry.items() if key != "seconds") for entry in run.log()]
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return load_file(run.folder / "model" / "model.safetensors")
+
+
+def assert_same_run(found: Run, expected: Run) -> None:
+    """The same curve to 1e-6, and the same model."""
+    np.testing.assert_allclose(np.concatenate(curve(found)), np.concatenate(curve(expected)), rtol=0, atol=1e-6)
+    for name, value in weights(expected).items():
+        torch.testing.assert_close(weights(found)[name], value, rtol=0, atol=1e-6)
+
+
+def in_new_home(path: Path, train: Callable[[], Run]) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXRTUTOR_HOME", str(path))
+        return train()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return in_new_home(tmp_path_factory.mktemp("home"), lambda: pretrain(small_config(data)))
+
+
+class Stopped(BaseException):
+    """As sudden as Ctrl-C."""
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, stopped_step: int, where: str) -> None:
+    """Stop before a step is taken ("step"), or in the midst of writing the checkpoint after it ("checkpoint")."""
+    original = loop._Trainer._step if where == "step" else loop._Trainer._save_checkpoint
+
+    def replaced(trainer: Any, step: int, *rest: Any) -> Any:
+        if step >= stopped_step:
+            raise Stopped
+        return original(trainer, step, *rest)
+
+    monkeypatch.setattr(loop._Trainer, "_step" if where == "step" else "_save_checkpoint", replaced)
+
+
+class TestInterruption:
+    # A checkpoint every 2 steps, an epoch every 3: before any checkpoint, right after one, within an epoch, at its end.
+    @pytest.mark.parametrize("step", [0, 1, 2, 3, 5, 6, STEPS - 1])
+    def test_resumed_it_goes_on_as_if_nothing_had_been(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch, step: int
+    ) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, step, "step")
+            pretrain(config, checkpoint_every=2)
+        assert not Run(run_folder(config)).finished
+        torch.rand(7), np.random.random(7)  # a new process has another random state
+        assert_same_run(pretrain(config, checkpoint_every=2), uninterrupted)
+
+    def test_stopped_again_and_again(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for step in (3, 5, 8):
+            with monkeypatch.context() as patch, pytest.raises(Stopped):
+                stop_at(patch, step, "step")
+                pretrain(small_config(data), checkpoint_every=1)
+        assert_same_run(pretrain(small_config(data), checkpoint_every=1), uninterrupted)
+
+    def test_stopped_between_the_log_and_the_checkpoint(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 6, "checkpoint")
+            pretrain(config, checkpoint_every=2)
+        assert len(Run(run_folder(config)).log()) == 6  # two more than the last checkpoint has
+        assert_same_run(pretrain(config, checkpoint_every=2), uninterrupted)
+
+    def test_stopped_before_the_result_is_written(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            patch.setattr(loop._Trainer, "_finish", lambda trainer: (_ for _ in ()).throw(Stopped))
+            pretrain(config, checkpoint_every=5)
+        assert_same_run(pretrain(config), uninterrupted)
+
+    def test_a_line_that_was_cut_in_half_is_dropped(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 5, "step")
+            pretrain(config, checkpoint_every=2)
+        log = Run(run_folder(config)).log_path
+        log.write_text(log.read_text() + '{"step": 6, "epo')
+        resumed = pretrain(config, checkpoint_every=2)
+        assert [entry["step"] for entry in resumed.log()] == list(range(1, STEPS + 1))
+        assert_same_run(resumed, uninterrupted)
+
+    def test_time_that_was_spent_before_counts(self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 4, "step")
+            pretrain(config, checkpoint_every=2)
+        log = Run(run_folder(config)).log_path
+        entries = [json.loads(line) | {"seconds": 1000.0} for line in log.read_text().splitlines()]
+        log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        seconds = [entry["seconds"] for entry in pretrain(config, checkpoint_every=2).log()]
+        assert seconds[:4] == [1000.0] * 4
+        assert all(1000 < value < 1100 for value in seconds[4:])
+        assert seconds == sorted(seconds)
+
+    @pytest.mark.slow
+    def test_trainable_encoders_resume_too(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Dropout in the text encoder and batch statistics in the image encoder: random state and buffers must be kept.
+        config = small_config(data, trainable=True, epochs=2)
+        expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
+        monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 4, "step")
+            pretrain(config, checkpoint_every=3)
+        assert_same_run(pretrain(config, checkpoint_every=3), expected)
+        untrained = method(config.method).model(config).state_dict()
+        changed = {
+            name.split(".")[0] for name, value in weights(expected).items() if not torch.equal(value, untrained[name])
+        }
+        assert {"image_encoder", "text_encoder"} < changed
+
+    @pytest.mark.slow
+    def test_killed_by_the_operating_system(self, data: Path, home: Path, uninterrupted: Run) -> None:
+        """SIGKILL leaves no time to tidy up; it comes at whichever step the process is at."""
+        script = script_that_trains(home.parent, data, "checkpoint_every=2", slowly=True)
+        process = subprocess.Popen([sys.executable, script], env=os.environ | {"CXRTUTOR_HOME": str(home)})
+        log = Run(run_folder(small_config(data))).log_path
+        deadline = time.monotonic() + 120
+        while not log.is_file() or log.read_text().count("\n") < 4:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        run = Run(run_folder(small_config(data)))
+        assert not run.finished
+        print("killed after step", log.read_text().count("\n"))
+        assert_same_run(pretrain(small_config(data), checkpoint_every=2), uninterrupted)
+
+
+def script_that_trains(folder: Path, data: Path, arguments: str, slowly: bool = False, **options: Any) -> Path:
+    """A program of its own that trains the small run; `slowly` gives the time to stop it."""
+    script = folder / "train.py"
+    script.write_text(
+        f"""
+import sys, time
+sys.path.insert(0, {str(TESTS)!r})
+import pytest
+from pathlib import Path
+from small_runs import small_config, use_small_text_encoder
+from cxrtutor.pretraining import loop
+use_small_text_encoder(pytest.MonkeyPatch())
+if {slowly}:
+    quick = loop._Trainer._step
+    loop._Trainer._step = lambda *given: (time.sleep(.2), quick(*given))[1]
+loop.pretrain(small_config(Path({str(data)!r}), **{options}), {arguments})
+"""
+    )
+    return script
+
+
+class TestLookingBack:
+    def test_a_finished_run_is_found_and_not_trained_again(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = pretrain(small_config(data))
+        monkeypatch.setattr(loop, "_Trainer", None)
+        again = pretrain(small_config(data))
+        assert again.folder == run.folder and again.result == run.result
+
+    @pytest.mark.parametrize("change", ["seed", "rate", "data", "loop", "default"])
+    def test_whatever_decides_a_run_gives_it_a_folder_of_its_own(
+        self, data: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+    ) -> None:
+        config = small_config(data)
+        before = run_folder(config)
+        if change == "seed":
+            config = config.model_copy(update={"seed": 1})
+        elif change == "rate":
+            config = small_config(data, learning_rate=0.02)
+        elif change == "data":
+            copy = shutil.copytree(data, tmp_path / "copy")
+            shutil.rmtree(data)
+            small_set(data, COUNTS | {"train": 23})
+        elif change == "loop":
+            monkeypatch.setattr(loop, "VERSION", loop.VERSION + 1)
+        else:
+            settings = method(config.method).settings
+            monkeypatch.setitem(settings.model_fields, "temperature", settings.model_fields["temperature"]._copy())
+            settings.model_fields["temperature"].default = 0.3
+            settings.model_rebuild(force=True)
+        try:
+            assert run_folder(config) != before
+        finally:
+            if change == "data":
+                shutil.rmtree(data)
+                shutil.copytree(copy, data)
+            if change == "default":
+                monkeypatch.undo()
+                settings.model_rebuild(force=True)
+
+    def test_defaults_that_are_written_out_change_nothing(self, data: Path) -> None:
+        config = small_config(data)
+        written = method(config.method).settings_of(config).model_dump()
+        assert run_folder(config.model_copy(update={"alignment": written})) == run_folder(config)
+
+    def test_the_folder_says_what_was_asked_for_and_what_came_out(self, uninterrupted: Run, data: Path) -> None:
+        assert uninterrupted.config == small_config(data)
+        log = uninterrupted.log()
+        assert [entry["step"] for entry in log] == list(range(1, STEPS + 1))
+        assert [entry["epoch"] for entry in log] == [epoch for epoch in range(EPOCHS) for _ in range(STEPS_PER_EPOCH)]
+        assert [entry["step"] for entry in log if "validation_loss" in entry] == [3, 6, 9, 12]
+        last = {key: log[-1][key] for key in ("step", "seconds", "loss", "validation_loss")}
+        assert uninterrupted.result == last
+        assert {path.name for path in uninterrupted.folder.iterdir()} == {
+            "config.json",
+            "log.jsonl",
+            "model",
+            "result.json",
+        }
+
+    def test_the_loss_is_the_sum_of_its_parts_and_falls(self, uninterrupted: Run) -> None:
+        log = uninterrupted.log()
+        parts = [key for key in log[0] if "/" in key]
+        assert {part.split("/")[0] for part in parts} == {"global", "sentence"}
+        for entry in log:
+            assert entry["loss"] == pytest.approx(sum(entry[part] for part in parts), rel=1e-5)
+        assert np.mean([entry["loss"] for entry in log[-3:]]) < 0.9 * np.mean([entry["loss"] for entry in log[:3]])
+
+    def test_the_validation_loss_is_that_of_the_saved_model(self, uninterrupted: Run, data: Path, home: Path) -> None:
+        config = uninterrupted.config
+        model = uninterrupted.model()
+        pairs = loop.Pairs.of(model, loop.open_studies(str(data), "validation"))
+        with torch.no_grad():
+            found = method(config.method).objective(config)(model(*pairs.batch(np.arange(8)))).loss
+        assert found.item() == pytest.approx(uninterrupted.result["validation_loss"], rel=1e-5)
+
+    def test_frozen_encoders_stay_as_they_were(self, uninterrupted: Run, data: Path) -> None:
+        assert {name.split(".")[0] for name in weights(uninterrupted)} == {"image_projection", "text_projection"}
+        trainer_model = method("lsm").model(small_config(data))
+        loaded = uninterrupted.model()
+        assert fingerprint(loaded.image_encoder) == fingerprint(trainer_model.image_encoder)
+        assert fingerprint(loaded.text_encoder) == fingerprint(trainer_model.text_encoder)
+
+    def test_heads_are_standardised_by_the_training_studies(self, uninterrupted: Run, data: Path, home: Path) -> None:
+        model = uninterrupted.model()
+        images = loop.Pairs.of(model, loop.open_studies(str(data), "train")).images.batch(np.arange(COUNTS["train"]))
+        measured = weights(uninterrupted)["image_projection.heads.deep.0.mean"]
+        torch.testing.assert_close(measured, images.deep.mean((0, 2, 3)))
+
+
+class TestSizes:
+    @pytest.mark.parametrize(("batch_size", "steps"), [(100, EPOCHS), (7, 3 * EPOCHS), (1, 2)])
+    def test_batches_larger_than_the_set_odd_ones_and_single_pairs(
+        self, data: Path, home: Path, batch_size: int, steps: int
+    ) -> None:
+        config = small_config(data, batch_size=batch_size, epochs=1 if batch_size == 1 else EPOCHS)
+        if batch_size == 1:
+            config = config.model_copy(update={"data": config.data.model_copy(update={"subset": 2})})
+        run = pretrain(config)
+        assert run.result["step"] == steps
+        assert all(np.isfinite(entry["loss"]) for entry in run.log())
+
+    def test_a_subset_is_the_beginning_of_the_set(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: set[int] = set()
+        original = loop.Pairs.batch
+        monkeypatch.setattr(
+            loop.Pairs,
+            "batch",
+            lambda pairs, indices: (
+                (len(pairs.images) == COUNTS["train"] and seen.update(indices.tolist())) or original(pairs, indices)
+            ),
+        )
+        config = small_config(data)
+        pretrain(config.model_copy(update={"data": config.data.model_copy(update={"subset": 10})}))
+        assert seen == set(range(10))
+
+    def test_mixed_precision_is_close_to_full(self, data: Path, home: Path, uninterrupted: Run) -> None:
+        run = pretrain(small_config(data, precision="bf16-mixed"))
+        first, expected = run.log()[0]["loss"], uninterrupted.log()[0]["loss"]
+        assert first != expected
+        assert first == pytest.approx(expected, rel=0.02)
+        assert all(value.dtype != torch.bfloat16 for value in weights(run).values())
+
+    @pytest.mark.slow
+    def test_two_processes_train_as_one(self, data: Path, tmp_path: Path) -> None:
+        # Linear heads: batch normalisation would see half a batch.
+        options = {"head": "linear", "epochs": 2}
+        alone = in_new_home(tmp_path / "alone", lambda: pretrain(small_config(data, **options), accelerator="cpu"))
+        script = script_that_trains(tmp_path, data, "devices=2, accelerator='cpu', progress=False", **options)
+        environment = os.environ | {"CXRTUTOR_HOME": str(tmp_path / "both")}
+        subprocess.run([sys.executable, script], env=environment, check=True, timeout=240)
+        both = in_new_home(tmp_path / "both", lambda: Run.open(run_folder(small_config(data, **options))))
+        assert both.log()[0]["loss"] == pytest.approx(alone.log()[0]["loss"], abs=1e-5)
+        np.testing.assert_allclose(np.concatenate(curve(both)), np.concatenate(curve(alone)), rtol=1e-3)
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """As on a disk that is full: the operating system refuses to write more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class TestRefusals:
+    def test_a_loss_that_is_no_number_stops_the_run(self, data: Path, home: Path) -> None:
+        config = small_config(data, learning_rate=1e30, clip_norm=None)
+        with pytest.raises(FloatingPointError, match=r"became (nan|inf) at step \d+\. Lower .*learning_rate"):
+            pretrain(config)
+        assert not Run(run_folder(config)).finished
+
+    def test_an_unknown_key_of_the_method_is_named_before_anything_is_written(self, data: Path, home: Path) -> None:
+        config = small_config(data).model_copy(update={"alignment": {"temprature": 1}})
+        with pytest.raises(InputError, match="temprature: unknown key; did you mean 'temperature'"):
+            pretrain(config)
+        assert not home.exists()
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"accelerator": "abacus"}, "invalid accelerator name"),
+            ({"accelerator": "cpu", "devices": 0}, "with 0 devices cannot be used here"),
+        ],
+    )
+    def test_a_device_that_is_not_there_is_named(
+        self, data: Path, home: Path, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(InputError, match=message):
+            pretrain(small_config(data), **options)
+
+    def test_a_set_without_validation_studies_says_so(self, tmp_path: Path, home: Path) -> None:
+        folder = small_set(tmp_path / "set", {"train": 8})
+        with pytest.raises(InputError, match="no split 'validation'"):
+            pretrain(small_config(folder))
+
+    def test_a_cache_folder_that_cannot_be_made_is_named(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "file" / "home"))
+        with pytest.raises(InputError, match=r"Cannot write .*file/home.*set CXRTUTOR_HOME"):
+            pretrain(small_config(data))
+
+    def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):  # features are cached, one checkpoint is written
+            stop_at(patch, 3, "step")
+            pretrain(config, checkpoint_every=3)
+        with (
+            files_no_larger_than(10_000),
+            pytest.raises(InputError, match=r"Cannot write .*checkpoint/step-6: File too"),
+        ):
+            pretrain(config, checkpoint_every=3)
+        with files_no_larger_than(10_000), pytest.raises(InputError, match=r"Cannot write .*model: File too large"):
+            pretrain(config)
+        assert_same_run(pretrain(config, checkpoint_every=3), uninterrupted)
+
+    @pytest.mark.parametrize(
+        "damaged", ["weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"]
+    )
+    @pytest.mark.parametrize("damage", ["missing", "cut short"])
+    def test_a_damaged_checkpoint_is_named(
+        self, data: Path, home: Path, uninterrupted: Run, monkeypatch: pytest.MonkeyPatch, damaged: str, damage: str
+    ) -> None:
+        config = small_config(data)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 4, "step")
+            pretrain(config, checkpoint_every=2)
+        checkpoint = run_folder(config) / "checkpoint" / "step-4"
+        file = checkpoint / damaged
+        content = file.read_bytes()
+        file.unlink()
+        if damage == "cut short":
+            file.write_bytes(content[: len(content) // 2])
+        with pytest.raises(InputError, match=r"checkpoint/step-4 cannot be resumed from .* Delete its folder"):
+            pretrain(config)
+        shutil.rmtree(checkpoint)  # as the message says
+        assert_same_run(pretrain(config), uninterrupted)

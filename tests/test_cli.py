@@ -1,0 +1,381 @@
+"""The command line: what it prints where, what it writes, and with which exit status it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import yaml
+from benchmark.small_experiments import write_experiments
+from PIL import Image
+from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
+
+import cxrtutor
+from cxrtutor import cli
+from cxrtutor.data.images import read_image
+from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
+from cxrtutor.encoders.features import ImageFeatures
+from cxrtutor.evaluation.measurements import METRICS, Measurements
+from cxrtutor.methods.registry import method
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        """The one JSON object, which is all that stands in standard output."""
+        assert self.status == 0, self.err
+        assert self.out.count("\n") == 1
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cxrtutor_(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """`cxrtutor ARGUMENTS`, within this process."""
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["cxrtutor", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return Ended(int(end.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def small_text_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_text_encoder(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_set(tmp_path_factory.mktemp("small") / "set")
+
+
+class Told:
+    """A model that sees what it is told to: `see` makes the similarity map of a letterboxed image."""
+
+    image_size = 128
+
+    def __init__(self, see: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.see = see
+
+    def encode_images(self, images: torch.Tensor) -> ImageFeatures:
+        maps = self.see(images)
+        return ImageFeatures(shallow=None, deep=None, final=maps, pooled=maps.mean((2, 3)))
+
+    def similarity_maps(self, features: ImageFeatures, prompts: list[str]) -> torch.Tensor:
+        return features.final[:, 0]
+
+
+def brightness(images: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(images, 4)
+
+
+def upper_right(images: torch.Tensor) -> torch.Tensor:
+    maps = torch.zeros(len(images), 1, 16, 16)
+    maps[:, :, 3, 11] = 1
+    return maps
+
+
+@pytest.fixture
+def sees_brightness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_model", lambda run: Told(brightness))
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        ("command", "says"),
+        [
+            ([], "Find lesions in chest radiographs"),
+            (["data"], "Make the data"),
+            (["data", "make"], "--edition"),
+            (["pretrain"], "--set"),
+            (["localize"], "--prompt"),
+            (["evaluate"], "--protocol"),
+            (["experiments"], "--records"),
+        ],
+    )
+    def test_every_command_has_a_manual(self, cxrtutor_: Callable[..., Ended], command: list[str], says: str) -> None:
+        ended = cxrtutor_(*command, "--help")
+        assert ended.status == 0 and not ended.err
+        assert says in ended.out
+
+    def test_the_manual_lists_every_command(self, cxrtutor_: Callable[..., Ended]) -> None:
+        text = cxrtutor_("--help").out
+        assert all(name in text for name in ("data", "pretrain", "localize", "evaluate", "experiments"))
+
+    def test_version(self, cxrtutor_: Callable[..., Ended]) -> None:
+        assert cxrtutor_("--version") == Ended(0, f"cxrtutor {cxrtutor.__version__}\n", "")
+
+    def test_an_unknown_command_is_a_fault_of_the_caller(self, cxrtutor_: Callable[..., Ended]) -> None:
+        ended = cxrtutor_("locate")
+        assert ended.status == 2 and "No such command" in ended.err and not ended.out
+
+
+class TestTheInstalledProgram:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        program = Path(sys.executable).with_name("cxrtutor")
+        return subprocess.run([program, *arguments], capture_output=True, text=True)
+
+    def test_what_can_be_mended_ends_with_status_2_and_no_traceback(self) -> None:
+        ended = self.run("pretrain", "nowhere.yaml")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == (
+            "Error: There is no configuration at nowhere.yaml. The recipes of the course are in configs/.\n"
+        )
+
+    def test_version(self) -> None:
+        assert self.run("--version").stdout == f"cxrtutor {cxrtutor.__version__}\n"
+
+    @pytest.mark.slow
+    def test_nothing_but_json_is_in_standard_output(self, data: Path, tmp_path: Path, home: Path) -> None:
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(recipe(data, precision="bf16-mixed")))
+        ended = self.run("pretrain", str(path), "--set", "optimization.epochs=1", "--json", "--accelerator", "cpu")
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout)["step"] == STEPS // 4
+
+
+@pytest.mark.slow
+class TestDataMake:
+    def test_the_quick_edition_is_made_and_found_again(
+        self, cxrtutor_: Callable[..., Ended], shared_home: Path
+    ) -> None:
+        answer = cxrtutor_("data", "make", "--edition", "quick", "--json").json
+        assert answer["splits"] == {"train": 360, "validation": 60, "test": 100, "unseen": 40, "shifted": 40}
+        assert Path(answer["folder"]).is_relative_to(shared_home)
+        again = cxrtutor_("data", "make", "--edition", "quick")
+        assert again.out.splitlines() == [
+            f"The teaching set (quick) is in {answer['folder']}",
+            "train 360, validation 60, test 100, unseen 40, shifted 40",
+        ]
+
+
+def test_an_edition_that_there_is_not(cxrtutor_: Callable[..., Ended]) -> None:
+    ended = cxrtutor_("data", "make", "--edition", "huge")
+    assert ended.status == 2
+    assert ended.err == "Error: The teaching set has no edition 'huge'. It has: full, quick.\n"
+
+
+@pytest.mark.usefixtures("small_text_encoder", "home")
+class TestPretrainAndEvaluate:
+    @pytest.fixture
+    def config(self, data: Path, tmp_path: Path) -> Path:
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(recipe(data)))
+        return path
+
+    def test_from_a_recipe_to_numbers(self, cxrtutor_: Callable[..., Ended], config: Path, tmp_path: Path) -> None:
+        changes = ("--set", "optimization.epochs=2", "--set", "optimization.learning_rate = 1e-3")
+        trained = cxrtutor_("pretrain", config, *changes, "--json").json
+        assert trained["step"] == STEPS // 2
+        asked = json.loads((Path(trained["folder"]) / "config.json").read_text())
+        assert asked["optimization"]["learning_rate"] == 0.001
+        again = cxrtutor_("pretrain", config, *changes)
+        assert again.out.startswith(f"The run is in {trained['folder']}\n6 steps, ")
+
+        saved = tmp_path / "measured.json"
+        measured = cxrtutor_("evaluate", trained["folder"], "--set", "test", "--save", saved, "--json").json
+        assert (measured["split"], measured["protocol"], measured["prompts"]) == ("test", "afloc", "precise")
+        samples = Measurements.load(saved)
+        assert set(samples.rows.study) == {f"test-{index}" for index in range(COUNTS["test"])}
+        for metric in METRICS:
+            cell = measured["overall"][metric]
+            assert cell["low"] <= cell["value"] <= cell["high"]
+            assert cell["value"] == pytest.approx(samples.macro()[metric], abs=1e-3)
+        assert set(measured["by_finding"]) == {"mass", "effusion"}
+        text = cxrtutor_("evaluate", trained["folder"], "--prompts", "simple", "--protocol", "chexlocalize").out
+        assert "protocol chexlocalize" in text and "IoU" in text and "mass" in text
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ("epochs", "--set epochs: write it as key=value, such as --set optimization.epochs=2."),
+            ("optimization.epoch=2", "optimization.epoch: unknown key; did you mean 'epochs'?"),
+            ("method.name=lsm", "method.name: 'method' is a value and has no keys below it."),
+            ("seed=[", "--set seed=[: the value cannot be read"),
+            ("optimization.epochs=many", "optimization.epochs: Input should be a valid integer"),
+            ("method=lms", "There is no method 'lms'. Did you mean 'lsm'?"),
+            ("alignment.warmth=1", "warmth: unknown key"),
+            ("data.set=nowhere", "There is no prepared set in nowhere"),
+        ],
+    )
+    def test_what_cannot_be_trained(
+        self, cxrtutor_: Callable[..., Ended], config: Path, change: str, message: str
+    ) -> None:
+        ended = cxrtutor_("pretrain", config, "--set", change)
+        assert (ended.status, ended.out) == (2, "")
+        assert ended.err.startswith("Error: ") and message in ended.err
+
+    def test_a_loss_that_is_no_number_is_to_be_mended(self, cxrtutor_: Callable[..., Ended], config: Path) -> None:
+        ended = cxrtutor_("pretrain", config, "--set", "optimization.learning_rate=1e30")
+        assert ended.status == 2 and "Lower optimization.learning_rate" in ended.err
+
+    def test_an_interrupted_run_says_how_to_go_on(
+        self, cxrtutor_: Callable[..., Ended], config: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from cxrtutor.pretraining import loop
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop._Trainer, "_save_checkpoint", interrupted)
+            patch.setattr(loop._Trainer, "_validation_loss", interrupted)
+            ended = cxrtutor_("pretrain", config)
+        assert ended.status == 130
+        assert ended.err.endswith("What was finished is kept; the same command goes on from there.\n")
+        assert cxrtutor_("pretrain", config, "--json").json["step"] == STEPS
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--set", "unseen"], "has no split 'unseen'. It has: train, validation, test."),
+            (["--protocol", "mine"], "There is no protocol 'mine'. Choose one of: afloc"),
+            (["--prompts", "rude"], "There are no prompts 'rude'. Choose one of: precise, simple"),
+        ],
+    )
+    def test_what_cannot_be_measured(
+        self, cxrtutor_: Callable[..., Ended], config: Path, options: list[str], message: str
+    ) -> None:
+        run = cxrtutor_("pretrain", config, "--set", "optimization.epochs=1", "--json").json["folder"]
+        ended = cxrtutor_("evaluate", run, *options)
+        assert (ended.status, ended.out) == (2, "")
+        assert message in ended.err
+
+    def test_a_run_that_there_is_not(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
+        ended = cxrtutor_("evaluate", tmp_path / "nowhere")
+        assert ended.status == 2 and "nowhere: no run." in ended.err
+
+    def test_experiments_are_run_once(self, cxrtutor_: Callable[..., Ended], data: Path, tmp_path: Path) -> None:
+        file = write_experiments(tmp_path, data, seeds=[0])
+        first = cxrtutor_("experiments", file, "--records", tmp_path / "records", "--json").json
+        assert first["trials"] == 2
+        assert [Path(path).is_file() for path in first["written"]] == [True, True]
+        again = cxrtutor_("experiments", file, "--records", tmp_path / "records")
+        assert again.out == f"0 of 2 records were written to {tmp_path / 'records'}.\n"
+
+
+def planted(shape: tuple[int, int], row: int, column: int, reach: int) -> np.ndarray:
+    """Dim noise with a bright square around (row, column)."""
+    image = np.random.default_rng(0).random(shape) * 0.2
+    image[row - reach : row + reach, column - reach : column + reach] = 1.0
+    return image
+
+
+def save(image: np.ndarray, path: Path, bits: int) -> Path:
+    scaled = np.rint(image * (2**bits - 1))
+    Image.fromarray(scaled.astype(np.uint16 if bits == 16 else np.uint8)).save(path)
+    return path
+
+
+class TestLocalize:
+    @pytest.mark.usefixtures("sees_brightness")
+    @pytest.mark.parametrize("shape", [(300, 200), (200, 300)])
+    @pytest.mark.parametrize(("name", "bits"), [("a.png", 8), ("a.png", 16), ("a.jpg", 8)])
+    def test_a_planted_marker_is_shown_where_it_is(
+        self, cxrtutor_: Callable[..., Ended], tmp_path: Path, shape: tuple[int, int], name: str, bits: int
+    ) -> None:
+        row, column = round(0.3 * shape[0]), round(0.7 * shape[1])
+        file = save(planted(shape, row, column, reach=20), tmp_path / name, bits)
+        answer = cxrtutor_("localize", file, "--prompt", "marker", "--out", tmp_path / "heat.png", "--json").json
+        box = answer["box"]
+        assert box["y"] + box["height"] / 2 == pytest.approx(row, abs=5)
+        assert box["x"] + box["width"] / 2 == pytest.approx(column, abs=5)
+        assert (answer["prompt"], answer["protocol"], answer["threshold"]) == ("marker", "afloc", 0.3)
+        with Image.open(answer["out"]) as written:
+            assert written.size == shape[::-1]
+            picture = np.asarray(written).astype(int)
+        coloured = np.argwhere(np.ptp(picture, axis=2) > 60)
+        np.testing.assert_allclose(coloured.mean(0), (row, column), atol=8)
+
+    def test_a_real_dicom_keeps_size_sides_and_intensities(
+        self, cxrtutor_: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cli, "_model", lambda run: Told(upper_right))
+        out = tmp_path / "heat.png"
+        ended = cxrtutor_(
+            "localize", radiograph_path(), "--prompt", "left apical nodule", "--out", out, "--protocol", "chexlocalize"
+        )
+        assert ended.status == 0 and ended.out.startswith(f"{out} shows where 'left apical nodule' is seen (threshold ")
+        pixels = read_image(radiograph_path()).pixels
+        picture = np.asarray(Image.open(out))
+        assert picture.shape == (*pixels.shape, 3)
+        grey = np.rint(pixels * 255).astype(np.uint8)
+        touched = (picture != grey[..., None]).any(axis=2)
+        assert 0.002 < touched.mean() < 0.05  # elsewhere it is the radiograph, value by value
+        side = max(pixels.shape)
+        margin = (side - np.array(pixels.shape)) / 2
+        centre = np.argwhere(touched).mean(0) + 0.5 + margin
+        np.testing.assert_allclose(centre / side, (3.5 / 16, 11.5 / 16), atol=1 / 64)
+
+    @pytest.mark.usefixtures("sees_brightness")
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"image": "nowhere.png"}, "There is no file nowhere.png. Check the path."),
+            ({"image": "short.png"}, "short.png is damaged or cut short"),
+            ({"image": "words.png"}, "words.png is no image that can be read here"),
+            ({"prompt": "  "}, "The prompt is empty. Ask in words"),
+            ({"out": "heat.jpg"}, "give --out a name that ends in .png, not 'heat.jpg'"),
+            ({"protocol": "mine"}, "There is no protocol 'mine'."),
+        ],
+    )
+    def test_what_cannot_be_localized(
+        self,
+        cxrtutor_: Callable[..., Ended],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        options: dict[str, str],
+        message: str,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        whole = save(planted((60, 50), 20, 20, 5), tmp_path / "whole.png", 8).read_bytes()
+        Path("short.png").write_bytes(whole[: len(whole) // 2])
+        Path("words.png").write_text("not a picture")
+        given = {"image": "whole.png", "prompt": "mass", "out": "heat.png", "protocol": "afloc"} | options
+        image = given.pop("image")
+        ended = cxrtutor_("localize", image, *(word for key in given for word in (f"--{key}", given[key])))
+        assert (ended.status, ended.out) == (2, "")
+        assert ended.err.startswith("Error: ") and message in ended.err
+        assert not Path(given["out"]).exists()
+
+    @pytest.mark.usefixtures("small_text_encoder")
+    def test_a_prompt_longer_than_the_model_reads(
+        self, cxrtutor_: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = method("lsm").model(small_config(tmp_path)).eval()
+        monkeypatch.setattr(cli, "_model", lambda run: model)
+        file = save(planted((60, 50), 20, 20, 5), tmp_path / "a.png", 8)
+        ended = cxrtutor_("localize", file, "--prompt", "effusion " * 300, "--out", tmp_path / "heat.png")
+        assert ended.status == 2 and "prompt" in ended.err and "256" in ended.err
+
+    @pytest.mark.parametrize("run", ["nowhere", "unfinished"])
+    def test_a_run_without_a_model(self, cxrtutor_: Callable[..., Ended], tmp_path: Path, run: str) -> None:
+        (tmp_path / "unfinished").mkdir()
+        (tmp_path / "unfinished" / "config.json").write_text("{}")
+        file = save(planted((60, 50), 20, 20, 5), tmp_path / "a.png", 8)
+        ended = cxrtutor_("localize", file, "--prompt", "mass", "--out", "heat.png", "--run", tmp_path / run)
+        assert ended.status == 2 and f"There is no trained model in {tmp_path / run}" in ended.err
+
+    @pytest.mark.usefixtures("sees_brightness")
+    def test_names_in_brackets_are_printed_as_they_are(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
+        file = save(planted((60, 50), 20, 20, 5), tmp_path / "a.png", 8)
+        out = tmp_path / "[red]" / "heat.png"
+        ended = cxrtutor_("localize", file, "--prompt", "[bold]mass", "--out", out)
+        assert ended.out.startswith(f"{out} shows where '[bold]mass' is seen")
