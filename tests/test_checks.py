@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from cxrtutor import checks as check
 from cxrtutor.checks import EXERCISES, Verdict, exercise, same
@@ -49,6 +50,10 @@ def judged_sorted(heat):
 
 def kept_pixels(heat, share):
     return round(share * len(judged_sorted(heat)))
+
+
+def cosine_of(a, b):
+    return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
 
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
@@ -118,6 +123,34 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda iou, findings, thresholds: thresholds[np.argmax(macro_of(iou, findings, np.mean))], "NaN"),
         (lambda iou, findings, thresholds: np.argmax(macro_of(iou, findings, np.nanmean)), "column"),
         (lambda iou, findings, thresholds: macro_of(iou, findings, np.nanmean).max(), "best mean"),
+    ],
+    "attention_ceiling": [
+        (lambda t1, n: np.exp(t1) / (np.exp(t1) + n), "*other*"),
+        (lambda t1, n: 1 / n, "share 1"),
+        (lambda t1, n: 1.0, "$e^0$"),
+        (lambda t1, n: t1 / (t1 + n - 1), "exponentials"),
+    ],
+    "mean_similarity": [
+        (lambda cosines, t2: np.log(np.exp(t2 * cosines).sum()), "That is the sum"),
+        (lambda cosines, t2: np.log(np.exp(t2 * cosines).sum()) / len(cosines), "divide the logarithm"),
+        (lambda cosines, t2: t2 * cosines.mean(), "mean of the cosines"),
+        (lambda cosines, t2: np.log(np.exp(t2 * cosines).mean()) / t2, "divide by $t_2$"),
+        (lambda cosines, t2: float("inf") if t2 > 100 else np.log(np.exp(t2 * cosines).mean()), "overflows"),
+    ],
+    "masked_shares": [
+        (lambda scores, mask: softmax(scores, axis=0), "takes its part"),
+        (lambda scores, mask: softmax(scores, axis=0) * mask[:, None], "no longer gives out 1"),
+        (lambda scores, mask: softmax(scores, axis=1) * mask[:, None], "choose among regions"),
+        (lambda scores, mask: np.where(mask[:, None], softmax(scores, axis=0), np.nan), "NaN"),
+    ],
+    "context_fit": [
+        (
+            lambda r, a, u: a @ (r @ u / (np.linalg.norm(r, axis=1) * np.linalg.norm(u))),
+            "cosine of the mean",
+        ),
+        (lambda r, a, u: a @ r @ u, "grows with the lengths"),
+        (lambda r, a, u: cosine_of(r.mean(axis=0), u), "looks everywhere"),
+        (lambda r, a, u: a @ r, "That is the context"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
