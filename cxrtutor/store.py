@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +54,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     with explained_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        partial = _partial(target)
+        partial.mkdir()
         try:
             yield partial
             try:
@@ -75,14 +76,18 @@ def write_file(target: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with explained_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        partial = _partial(target)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            partial.write_bytes(data)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _partial(target: Path) -> Path:
+    """A new hidden name beside `target`. Not `tempfile`'s: its files are readable by their owner alone, and a class may
+    share one cache folder."""
+    return target.with_name(f".{target.name}-{secrets.token_hex(8)}")
 
 
 @contextmanager

@@ -114,10 +114,10 @@ def test_a_missing_input_is_not_taken_for_a_place_that_cannot_be_written(home, t
 
 
 def test_a_read_only_place_is_explained(home, monkeypatch):
-    def refuse(*_, dir, **__):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
+    def refuse(path, _):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    monkeypatch.setattr(store.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(InputError, match="Read-only file system"):
         store.write_file(home / "card.json", "{}")
 
@@ -128,6 +128,18 @@ def test_a_file_is_replaced_whole(tmp_path):
     store.write_file(target, b"new")
     assert target.read_bytes() == b"new"
     assert [path.name for path in target.parent.iterdir()] == ["card.json"]
+
+
+def test_others_may_read_what_is_kept(tmp_path):
+    previous = os.umask(0o022)
+    try:
+        store.write_file(tmp_path / "card.json", "{}")
+        with store.new_folder(tmp_path / "run"):
+            pass
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "card.json").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path, monkeypatch):
