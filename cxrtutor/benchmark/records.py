@@ -36,7 +36,7 @@ class Record:
     """
 
     about: Mapping[str, Any]
-    curve: Sequence[Mapping[str, float]]
+    curve: Sequence[Mapping[str, int | float]]
     measurements: Mapping[str, Measurements]
 
     def save(self, path: Path) -> None:
@@ -138,7 +138,7 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
-def _epoch(log: Sequence[Mapping[str, Any]], epoch: int) -> dict[str, float]:
+def _epoch(log: Sequence[Mapping[str, Any]], epoch: int) -> dict[str, int | float]:
     entries = [entry for entry in log if entry["epoch"] == epoch]
     mean = sum(entry["loss"] for entry in entries) / len(entries)
     return {"epoch": epoch, "loss": round(mean, 5), "validation_loss": round(entries[-1]["validation_loss"], 5)}
