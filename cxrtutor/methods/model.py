@@ -93,8 +93,8 @@ class AlignedModel(nn.Module):
         """The projected map that the read-out names, on the grid of the deep map.
 
         Protocols smooth in units of the grid: on a final map of 4 x 4 cells the same smoothing would wipe out what on
-        16 x 16 it only rounds off, and a global model would lose by its grid alone. Where the finer grid is a multiple of
-        the coarser, bilinear enlargement keeps the mean, and with it the pooled similarity.
+        16 x 16 it only rounds off, and a global model would lose by its grid alone. Where the finer grid is a multiple
+        of the coarser, bilinear enlargement keeps the mean, and with it the pooled similarity.
         """
         regions = getattr(self.image_projection(features), self.architecture.readout.depth)
         assert regions is not None, "Architecture.depths holds the depth that the read-out names"

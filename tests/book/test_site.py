@@ -5,34 +5,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
+from chromium import missing, served
+from playwright.sync_api import Browser, ConsoleMessage, Request
 
 from cxrtutor import guard
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 INDEX = SITE / "index.html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-def missing(what: str) -> None:
-    """Skip on a reader's machine; fail where the site must be checked."""
-    if os.environ.get("CXRTUTOR_REQUIRE_BROWSER"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +32,10 @@ def pages() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A fresh headless Chromium, the one that the system has."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        missing(f"No browser found, so the site is not checked in one. Install any of: {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=found, args=flags)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The site over http, on a free port of this machine; its address."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{served.server_port}"
-        served.shutdown()
+    """The address of the site."""
+    with served(SITE) as address:
+        yield address
 
 
 @dataclass

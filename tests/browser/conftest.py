@@ -1,50 +1,21 @@
-"""The system's Chromium, driven by Playwright; a page that watches what it asks for and what it complains of."""
+"""A page that watches what it asks for and what it complains of."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator:
-    """Chromium, headless. Where none is installed the test is skipped, or fails if CXRTUTOR_REQUIRE_BROWSER is set."""
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None:
-        missing = f"no browser on the PATH (looked for {', '.join(NAMES)}); install the package `chromium`"
-        pytest.fail(missing) if os.environ.get("CXRTUTOR_REQUIRE_BROWSER") else pytest.skip(missing)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Says nothing: requests are recorded by the browser."""
+from chromium import served
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """The address at which the test's temporary folder is served on this machine."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path))) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
+    """The address of the test's temporary folder."""
+    with served(tmp_path) as address:
+        yield address
 
 
 @dataclass
