@@ -203,7 +203,7 @@ def test_letterbox_takes_a_mask_there_and_back():
     fitted = Letterbox(300, 200, 128)
     back = fitted.mask_back(fitted.mask(mask))
     assert (back & mask).sum() / (back | mask).sum() > 0.93
-    top, left = fitted.point(100, 40)
+    top, left = fitted.point(100.0, 40.0)
     assert fitted.mask(mask)[round(top) : round(top) + 5, round(left) : round(left) + 5].all()
 
 
