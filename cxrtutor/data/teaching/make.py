@@ -87,14 +87,14 @@ def teaching_set(split: str, edition: str = "full") -> StudyDataset:
     return StudyDataset(make_teaching_set(edition), split)
 
 
-def make_teaching_set(edition: str = "full", workers: int | None = None) -> Path:
+def make_teaching_set(edition: str = "full", workers: int = 2) -> Path:
     """Make the teaching set where it is not there yet, and return its folder.
 
     A run that was stopped is taken up where it was; two that race for one set both end with it.
 
     Args:
         edition: "full" (about 4 minutes on two cores) or "quick" (600 studies, about 40 seconds).
-        workers: processes that draw, each with about 0.9 GB of memory; by default one a core, from 2 to 4.
+        workers: processes that draw, each with about 0.9 GB of memory.
 
     Raises:
         InputError: there is no such edition, or the set cannot be written.
@@ -106,7 +106,7 @@ def make_teaching_set(edition: str = "full", workers: int | None = None) -> Path
         with store.explained_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         shards = shards_of(EDITIONS[edition])
-        _make_in_processes(folder, shards, workers or min(max(os.cpu_count() or 2, 2), 4))
+        _make_in_processes(folder, shards, workers)
         write_card(
             folder,
             [shard.path(folder) for shard in shards],
