@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 from torch.nn.functional import pad
 
 from ..alignment.alignment import PairedFeatures
@@ -51,10 +51,26 @@ def _padded(name: str, tensor: Tensor | None) -> Tensor | None:
 def _gather(tensor: Tensor | None) -> Tensor | None:
     if tensor is None:
         return None
-    if tensor.requires_grad:
-        return torch.cat(all_gather(tensor.contiguous()))
-    # Masks and indices have no gradient, and gloo gathers no booleans.
-    sent = tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor
-    parts = [torch.empty_like(sent) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, sent.contiguous())
-    return torch.cat(parts).to(tensor.dtype)
+    if tensor.dtype == torch.bool:  # gloo gathers no booleans
+        return _Gather.apply(tensor.to(torch.uint8)).bool()
+    return _Gather.apply(tensor)
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes, one below the other; each gets back the sum of all processes' gradients to its rows.
+
+    PyTorch's own (`torch.distributed.nn`) is deprecated, and with gloo it mixes up the entries of gradients that do not
+    lie in memory in their order.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]

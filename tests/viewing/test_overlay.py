@@ -63,7 +63,7 @@ def test_a_map_that_says_nothing_leaves_the_radiograph(values: np.ndarray) -> No
 def test_the_masks_edge_is_white_and_lies_inside_the_mask() -> None:
     values = np.zeros((30, 20))
     values[5:12, 3:9] = 1
-    picture = overlay(np.zeros((30, 20), np.float32), found(values, threshold=0.5), opacity=0)
+    picture = overlay(np.zeros((30, 20), np.float32), found(values, threshold=0.5), opacity=0.0)
     white = (picture == 255).all(axis=2)
     edge = values > 0
     edge[6:11, 4:8] = False
@@ -73,14 +73,14 @@ def test_the_masks_edge_is_white_and_lies_inside_the_mask() -> None:
 def test_the_edge_of_a_mask_that_leaves_the_image_is_open() -> None:
     values = np.zeros((30, 20))
     values[:, :10] = 1
-    picture = overlay(np.zeros((30, 20), np.float32), found(values, threshold=0.5), opacity=0)
+    picture = overlay(np.zeros((30, 20), np.float32), found(values, threshold=0.5), opacity=0.0)
     assert np.flatnonzero((picture == 255).all(axis=(0, 2))).tolist() == [9]
 
 
 def test_edges_are_wider_on_large_images() -> None:
     values = np.zeros((2048, 64))
     values[1000:1100] = 1
-    picture = overlay(np.zeros((2048, 64), np.float32), found(values, threshold=0.5), opacity=0)
+    picture = overlay(np.zeros((2048, 64), np.float32), found(values, threshold=0.5), opacity=0.0)
     assert (picture[:, 32] == 255).all(axis=1).sum() == 2 * 4
 
 
