@@ -155,9 +155,12 @@ class TextEncoder(Encoder):
             for collected, part in zip((order, words, sentences), block, strict=True):
                 collected.append(part)
         permutation = np.concatenate(order)
+        # Not under autocast for a frozen encoder: on CPUs it refuses to concatenate half precision.
+        with self._computing():
+            words, sentences = torch.cat(words), torch.cat(sentences)
         return EncodedPassages(
-            _unsorted(torch.cat(words), layout.words_of(permutation)),
-            _unsorted(torch.cat(sentences), layout.sentences_of(permutation)),
+            _unsorted(words, layout.words_of(permutation)),
+            _unsorted(sentences, layout.sentences_of(permutation)),
             layout,
         )
 
