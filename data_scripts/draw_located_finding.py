@@ -30,11 +30,12 @@ def left_effusion() -> tuple[Study, Finding]:
 def main() -> None:
     """Ask, draw, write."""
     study, finding = left_effusion()
-    heat = localize(shipped.model(), study.image, finding.phrase).heat_map.values
+    heat_map = localize(shipped.model(), study.image, finding.phrase).heat_map
+    assert finding.mask[heat_map.peak], "The picture's alternative text says that the heat is highest in the lesion."
     figure = figures.radiograph_grid(
         [study.image] * 2,
         titles=["a chest radiograph", finding.phrase],
-        heats=[None, heat],
+        heats=[None, heat_map.values],
         truths=[None, finding.mask],
         columns=2,
     )
