@@ -24,6 +24,11 @@ from .study import Report, Study
 _Group = tuple[int, int]  # a shard of the split, a row group in it
 
 
+def split_key(set_key: str, split: str | None) -> str:
+    """The key of one split of the set with `set_key`, or of all of it."""
+    return store.content_key({"set": set_key, "split": split})
+
+
 class StudyDataset(Sequence[Study]):
     """The studies of a prepared set, or of one of its splits.
 
@@ -47,7 +52,7 @@ class StudyDataset(Sequence[Study]):
         self.card: dict[str, Any] = read_card(self.folder)
         if split is not None and split not in self.card["splits"]:
             raise InputError(f"{self.folder} has no split {split!r}. It has: {', '.join(self.card['splits'])}.")
-        self.key: str = store.content_key({"set": self.card["key"], "split": split})
+        self.key: str = split_key(self.card["key"], split)
         guard.note_opened(self.card)
         self._shards = [shard for shard in self.card["shards"] if split in (None, shard["split"])]
         self._starts = [0, *accumulate(shard["rows"] for shard in self._shards)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import store
 from ..errors import InputError
-from .dataset import StudyDataset
+from .dataset import StudyDataset, split_key
 
 
 def open_studies(name: str, split: str, edition: str = "full") -> StudyDataset:
@@ -26,3 +27,16 @@ def open_studies(name: str, split: str, edition: str = "full") -> StudyDataset:
     if not (Path(name) / "card.json").is_file():
         raise InputError(f"There is no prepared set in {name} (no card.json). Name its folder, or 'teaching'.")
     return StudyDataset(Path(name), split)
+
+
+def studies_key(name: str, split: str, edition: str = "full") -> str:
+    """The key that `open_studies` would give its studies; the teaching set need not be made to be named.
+
+    Raises:
+        InputError: there is no such set or split.
+    """
+    if name == "teaching":
+        from .teaching.make import asked_for
+
+        return split_key(store.content_key(asked_for(edition)), split)
+    return open_studies(name, split).key

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from .. import store
 from ..alignment.alignment import Objective
 from ..data.dataset import StudyDataset
-from ..data.sets import open_studies
+from ..data.sets import open_studies, studies_key
 from ..encoders.caching import CachedImages, CachedTexts, LiveImages, LiveTexts, text_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError
@@ -79,9 +79,9 @@ class Pairs:
 def run_key(config: RunConfig) -> dict[str, Any]:
     """Everything a run depends on: the configuration with all its defaults, the data and this loop's version."""
     settings = method(config.method).settings_of(config)
-    data = open_studies(config.data.set, "train", config.data.edition)
+    data = studies_key(config.data.set, "train", config.data.edition)
     whole = config.model_dump(mode="json") | {"alignment": settings.model_dump(mode="json")}
-    return {"config": whole, "data": data.key, "version": VERSION}
+    return {"config": whole, "data": data, "version": VERSION}
 
 
 def run_folder(config: RunConfig) -> Path:
