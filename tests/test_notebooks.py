@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-CHAPTERS = sorted((Path(__file__).resolve().parents[1] / "chapters").glob("*.ipynb"))
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 LONGEST_CELL = 15
 
 
@@ -51,3 +53,14 @@ def test_a_chapter_opens_with_its_title_and_its_card(chapter):
     prose = [cell.source for cell in cells(chapter, "markdown")]
     assert prose[0].startswith("# ")
     assert "{admonition}" in prose[0] + prose[1], "the card is missing: what you will be able to do, need, and how long"
+
+
+def test_the_appendix_links_every_question_to_the_chapters_that_answer_it():
+    asked = set()
+    for path in CHAPTERS:
+        prose = "\n".join(cell.source for cell in cells(path, "markdown"))
+        for ids in re.findall(r"\{admonition\} You may ask \(([A-Z0-9, ]+)\)", prose):
+            asked |= {(question, path.name) for question in ids.split(", ")}
+    rows = re.findall(r"^\| ([A-Z]\d+) \|.*\| (.+) \|$", (ROOT / "book" / "questions.md").read_text(), re.MULTILINE)
+    linked = {(question, name) for question, links in rows for name in re.findall(r"chapters/([\w-]+\.ipynb)", links)}
+    assert asked == linked
