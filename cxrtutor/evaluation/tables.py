@@ -69,7 +69,8 @@ class LocalizationTable:
 
     def _repr_html_(self) -> str:
         head, *body = [[html.escape(cell) for cell in row] for row in self._cells()]
-        lines = ["<table>", f"<caption>{html.escape(self.caption)}</caption>", "<thead><tr>"]
+        # Jupyter's themes know tables of results, in light and dark, by the class that pandas gives them.
+        lines = ['<table class="dataframe">', f"<caption>{html.escape(self.caption)}</caption>", "<thead><tr>"]
         lines += [f'<th scope="col">{cell}</th>' for cell in head]
         lines += ["</tr></thead>", "<tbody>"]
         for name, *cells in body:
