@@ -108,29 +108,37 @@ def test_sentences(benchmark, form):
     benchmark.pedantic(step, (FORMS[form], *tensors), rounds=5, warmup_rounds=1)
 
 
+@pytest.fixture
+def timed(benchmark):
+    """`benchmark` for claims about time, which only `make bench` judges: beside a test suite a clock says little."""
+    if benchmark.disabled:
+        pytest.skip("time is measured by `make bench`")
+    return benchmark
+
+
 @pytest.mark.benchmark(group="claims")
-def test_at_least_one_and_a_half_times_as_fast_as_the_peers_loop(benchmark):
+def test_at_least_one_and_a_half_times_as_fast_as_the_peers_loop(timed):
     tensors = inputs()
     times = {form: [] for form in (kernel, loop_of_the_peers)}
     for _ in range(8):  # taking turns, so that both meet the same machine
         for form, taken in times.items():
             taken.append(seconds(form, *tensors))
-    benchmark.pedantic(step, (kernel, *tensors), rounds=1)
-    benchmark.extra_info["speedup"] = speedup = min(times[loop_of_the_peers][1:]) / min(times[kernel][1:])
+    timed.pedantic(step, (kernel, *tensors), rounds=1)
+    timed.extra_info["speedup"] = speedup = min(times[loop_of_the_peers][1:]) / min(times[kernel][1:])
     assert speedup >= 1.5
 
 
 @pytest.mark.benchmark(group="claims")
 @pytest.mark.parametrize("doubled", ["units", "regions"])
-def test_cost_grows_no_faster_than_units_and_regions(benchmark, doubled):
+def test_cost_grows_no_faster_than_units_and_regions(timed, doubled):
     once = inputs(batch=16, shortest=16, longest=32, side=14)
     twice = {
         "units": inputs(batch=16, shortest=32, longest=64, side=14),
         "regions": inputs(batch=16, shortest=16, longest=32, side=20),  # 400 cells for 196
     }[doubled]
     times = [(seconds(kernel, *once), seconds(kernel, *twice)) for _ in range(10)]
-    benchmark.pedantic(step, (kernel, *twice), rounds=1)
-    benchmark.extra_info["growth"] = growth = min(t for _, t in times) / min(t for t, _ in times)
+    timed.pedantic(step, (kernel, *twice), rounds=1)
+    timed.extra_info["growth"] = growth = min(t for _, t in times) / min(t for t, _ in times)
     assert growth < 2.5
 
 
