@@ -50,3 +50,11 @@ def browser() -> Iterator[Browser]:
 
     with launched() as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared set of 24 + 8 + 6 small studies."""
+    from small_runs import small_set
+
+    return small_set(tmp_path_factory.mktemp("small") / "set")

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 import yaml
 from benchmark.small_experiments import write_experiments
 from PIL import Image
-from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
+from small_runs import COUNTS, STEPS, recipe, small_config, use_small_text_encoder
 
 import cxrtutor
 from cxrtutor import cli
@@ -59,11 +59,6 @@ def cxrtutor_(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 @pytest.fixture
 def small_text_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     use_small_text_encoder(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_set(tmp_path_factory.mktemp("small") / "set")
 
 
 class Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..data.prompts import simple_prompt
 from ..data.study import Finding
 from ..errors import InputError
 
@@ -14,11 +15,6 @@ Ask = Callable[[Finding], str | None]
 def precise(finding: Finding) -> str:
     """The phrase that describes this very lesion ("small left pleural effusion")."""
     return finding.phrase
-
-
-def simple_prompt(name: str) -> str:
-    """AFLoc's prompt for a category."""
-    return f"Findings suggesting {name}."
 
 
 def simple(finding: Finding) -> str:

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from ..prompts import simple_prompt
 from ..reports import compose_report
 from ..study import Report, Sentence
 from . import lexicon
@@ -67,11 +68,6 @@ def write_sentence(lesion: Lesion, rng: np.random.Generator) -> str:
     breath = Breath.of((lesion,), (0,))
     phrase = _noun_phrase(breath, breath.terms.exact, rng)
     return _Writer((lesion,), [breath], [phrase], rng).plain_sentence(breath).text
-
-
-def simple_prompt(name: str) -> str:
-    """The prompt that knows the finding's name only, as AFLoc's evaluation words it."""
-    return f"Findings suggesting {name}."
 
 
 def prompts_for_unseen(finding: str) -> dict[str, str]:

@@ -17,7 +17,6 @@ from cxrtutor.data.reports import parse_report
 from cxrtutor.data.teaching.grammar import (
     WrittenReport,
     prompts_for_unseen,
-    simple_prompt,
     write_report,
     write_sentence,
 )
@@ -319,10 +318,6 @@ def test_a_healthy_patient_is_reported_as_healthy() -> None:
         report = written((), seed).report
         assert not any(sentence.findings for sentence in report.sentences)
         assert not re.search(r"There (is|are) (a|two|mild|moderate)\b(?!.*(spine|healed|scoliosis))", report.text)
-
-
-def test_simple_prompt_is_aflocs() -> None:
-    assert simple_prompt("pneumonia") == "Findings suggesting pneumonia."
 
 
 @given(seeds)
