@@ -21,6 +21,29 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class TrainingText(Strict):
+    """What of a report a training step is given; validation and use always see the whole.
+
+    `sentences` are "all", "one" drawn at random (GLoRIA), or a random "subset" of any size (AFLoc). `places` set to
+    False takes the words that say where ("left", "basal") out of the reports.
+    """
+
+    sentences: Literal["all", "one", "subset"] = "all"
+    shuffled: bool = False
+    places: bool = True
+
+
+class Views(Strict):
+    """Other views of the training studies; every batch is drawn from one of them (`cxrtutor.data.views`).
+
+    `moved` is how many slightly moved and relit copies there are beside the original. `mirrored` adds the mirror image
+    of all of these, with left and right exchanged in the report too.
+    """
+
+    moved: int = Field(default=0, ge=0)
+    mirrored: bool = False
+
+
 class DataConfig(Strict):
     """Which studies: an edition of the teaching set, or a prepared set's folder.
 
@@ -30,6 +53,8 @@ class DataConfig(Strict):
     set: str = "teaching"
     edition: Literal["full", "quick"] = "full"
     subset: int | None = Field(default=None, gt=0)
+    text: TrainingText = TrainingText()
+    views: Views = Views()
 
 
 class ImageEncoderConfig(Strict):
@@ -38,11 +63,25 @@ class ImageEncoderConfig(Strict):
     pretrained: bool = True
 
 
+class PoolingConfig(Strict):
+    """How word pieces become words, sentences and a report; explained in `cxrtutor.encoders.text.Pooling`."""
+
+    layers: int = Field(default=1, gt=0)
+    words: Literal["sum", "mean"] = "mean"
+    sentences: Literal["pieces", "words", "cls"] = "pieces"
+    report: Literal["sentences", "words", "padded-words", "cls"] = "sentences"
+
+
 class TextEncoderConfig(Strict):
+    """`trainable_layers` trains only so many of the last layers; `pooling` and `limit` replace the encoder's own."""
+
     name: str = "minilm"
     trainable: bool = False
+    trainable_layers: int | None = Field(default=None, gt=0)
     pretrained: bool = True
     context: Literal["sentence", "report"] = "sentence"
+    pooling: PoolingConfig | None = None
+    limit: int | None = Field(default=None, gt=0)
 
 
 class ProjectionConfig(Strict):
@@ -61,14 +100,23 @@ class ModelConfig(Strict):
 
 
 class OptimizationConfig(Strict):
-    """AdamW with linear warm-up over `warmup` of all steps, then cosine decay to zero."""
+    """How the weights are changed.
+
+    The learning rate rises linearly over `warmup` of all steps, and then falls by the `schedule`: "cosine" to zero,
+    "step" by the factor `decay` after every epoch, "plateau" by that factor where the validation loss has not improved
+    for `patience` epochs. `weight_decay` is decoupled with "adamw", and part of the gradient with "adam".
+    """
 
     epochs: int = Field(default=6, gt=0)
     batch_size: int = Field(default=64, gt=0)
+    optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["cosine", "step", "plateau"] = "cosine"
     warmup: float = Field(default=0.1, ge=0, lt=1)
+    decay: float = Field(default=0.5, gt=0, lt=1)
+    patience: int = Field(default=5, gt=0)
     clip_norm: float | None = Field(default=1.0, gt=0)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 

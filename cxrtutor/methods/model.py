@@ -60,7 +60,7 @@ class AlignedModel(nn.Module):
         self.config = config
         self.architecture = architecture
         self.image_encoder = image_encoder(**config.image_encoder.model_dump())
-        self.text_encoder = text_encoder(**config.text_encoder.model_dump())
+        self.text_encoder = text_encoder(**config.text_encoder.model_dump(exclude={"trainable_layers"}))
         shallow, deep, pooled = self.image_encoder.dims
         self.image_projection = ImageProjection(
             {"shallow": shallow, "deep": deep, "final": pooled},
