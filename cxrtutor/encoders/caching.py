@@ -23,7 +23,7 @@ from .features import ImageFeatures, TextFeatures
 from .image import ImageEncoder
 from .text import EncodedPassages, Layout, TextEncoder
 
-_VERSION = 1
+_VERSIONS = {"image": 1, "text": 2}
 """Part of every cache's key: raised when features come to be computed or stored differently."""
 
 _CHUNK = 64
@@ -61,6 +61,10 @@ def image_source(encoder: ImageEncoder, studies: Studies, size: int | None = Non
 def text_source(encoder: TextEncoder, studies: Studies) -> CachedTexts | LiveTexts:
     """The reports of a data set as features: `.batch(indices)`; like `image_source`."""
     return LiveTexts(encoder, studies) if encoder.trainable else cached_texts(encoder, studies)
+
+
+Choice = Sequence[Int[np.ndarray, " sentences"]]
+"""For every report of a batch, the sentences to take of it, in this order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +114,18 @@ class LiveTexts:
     def __len__(self) -> int:
         return len(self.reports)
 
-    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> TextFeatures:
-        """The features of some reports, in the order asked for, padded to the longest of them."""
-        return self.encoder([self.reports[index] for index in indices])
+    def with_words(self, index: int) -> Int[np.ndarray, " sentences"]:
+        """The sentences of a report that hold words."""
+        spelled = [any(map(str.isalnum, text)) for text in self.reports[index]]
+        return np.flatnonzero(spelled)
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"], choice: Choice | None = None) -> TextFeatures:
+        """The features of some reports, in the order asked for, padded to the longest of them; what is not of the
+        `choice` is not there for the encoder."""
+        reports = [self.reports[index] for index in indices]
+        if choice is not None:
+            reports = [[report[place] for place in places] for report, places in zip(reports, choice, strict=True)]
+        return self.encoder(reports)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +147,24 @@ class CachedTexts:
     def __len__(self) -> int:
         return len(self.member_offsets) - 1
 
-    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> TextFeatures:
-        """The features (float32, on the CPU) of some reports, in the order asked for, padded to the longest of them."""
-        return self.encoder.assemble(
-            self.encoded,
-            [self.members[self.member_offsets[index] : self.member_offsets[index + 1]] for index in indices],
-        )
+    def with_words(self, index: int) -> Int[np.ndarray, " sentences"]:
+        """The sentences of a report that hold words, where sentences were encoded one by one."""
+        layout = self.encoded.layout
+        return np.flatnonzero(layout.sentence_mask[layout.sentence_offsets[self._passages(index)]])
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"], choice: Choice | None = None) -> TextFeatures:
+        """The features (float32, on the CPU) of some reports, in the order asked for, padded to the longest of them.
+
+        A `choice` needs sentences that were encoded one by one: where they were not, each has seen the whole report.
+        """
+        reports = [self._passages(index) for index in indices]
+        if choice is not None:
+            reports = [passages[places] for passages, places in zip(reports, choice, strict=True)]
+        return self.encoder.assemble(self.encoded, reports)
+
+    def _passages(self, index: int) -> Int[np.ndarray, " passages"]:
+        """The passages that a report is made of."""
+        return self.members[self.member_offsets[index] : self.member_offsets[index + 1]]
 
 
 def cached_images(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> CachedImages:
@@ -167,10 +192,10 @@ def cached_texts(encoder: TextEncoder, studies: Studies) -> CachedTexts:
         with store.new_folder(folder) as partial:
             _write_texts(encoder, studies, partial)
     layout = Layout(**{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Layout)})
-    words, sentences = (torch.from_numpy(_mapped(folder / f"{unit}.npy")) for unit in ("words", "sentences"))
+    tables = {table: torch.from_numpy(_mapped(folder / f"{table}.npy")) for table in encoder.tables}
     return CachedTexts(
         encoder,
-        EncodedPassages(words, sentences, layout),
+        EncodedPassages(tables["words"], tables["sentences"], tables.get("cls"), layout),
         np.load(folder / "members.npy"),
         np.load(folder / "member_offsets.npy"),
     )
@@ -199,14 +224,15 @@ def _write_texts(encoder: TextEncoder, studies: Studies, folder: Path) -> None:
     order = np.argsort([len(passage.ids) for passage in passages], kind="stable")
     passages, rank = [passages[index] for index in order], np.argsort(order)
     layout = Layout.of(passages)
-    with (
-        _bar(len(passages), "text features") as bar,
-        _table(folder / "words.npy", (int(layout.word_offsets[-1]), encoder.dim)) as word_file,
-        _table(folder / "sentences.npy", (int(layout.sentence_offsets[-1]), encoder.dim)) as sentence_file,
-    ):
-        for block, words, sentences in encoder.encode_blocks(passages):
-            _append(word_file, words)
-            _append(sentence_file, sentences)
+    with ExitStack() as open_files:
+        bar = open_files.enter_context(_bar(len(passages), "text features"))
+        files = {
+            table: open_files.enter_context(_table(folder / f"{table}.npy", (layout.counts[table], encoder.dim)))
+            for table in encoder.tables
+        }
+        for block, vectors in encoder.encode_blocks(passages):
+            for table, file in files.items():
+                _append(file, vectors[table])
             bar.update(len(block))
     for field in fields(Layout):
         np.save(folder / f"{field.name}.npy", getattr(layout, field.name))
@@ -235,7 +261,8 @@ def _place(kind: str, encoder: Encoder, studies: Studies, size: int | None = Non
         raise InputError(f"{encoder.name} is trainable, so its features change and cannot be kept. Freeze it first.")
     if not len(studies):
         raise InputError("The data set holds no studies; there is nothing to encode.")
-    asked_for = {"kind": kind, "encoder": encoder.identity(), "studies": studies.key, "size": size, "version": _VERSION}
+    version = _VERSIONS[kind]
+    asked_for = {"kind": kind, "encoder": encoder.identity(), "studies": studies.key, "size": size, "version": version}
     return store.place("features", asked_for)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,21 +19,35 @@ class Encoder(nn.Module):
     even under `train()`, an optimiser or autocast. Its features are rounded to half precision here, and only here, so
     that features read from a cache equal features computed on the spot.
 
+    Of a trainable encoder some parts may stay fixed: no gradient, no dropout.
+
     Attributes:
         name: what the encoder is asked for by.
         trainable: whether training may change it.
     """
 
-    def __init__(self, name: str, network: nn.Module, trainable: bool) -> None:
+    def __init__(self, name: str, network: nn.Module, trainable: bool, fixed: Sequence[nn.Module] = ()) -> None:
         super().__init__()
         self.name = name
         self.trainable = trainable
         self.network = network.requires_grad_(trainable)
+        self._fixed = tuple(part.requires_grad_(False) for part in fixed)
         self.train(trainable)
 
     def train(self, mode: bool = True) -> Encoder:
-        """As in every module, except that a frozen encoder stays in evaluation mode."""
-        return super().train(mode and self.trainable)
+        """As in every module, except that a frozen encoder, or fixed part of one, stays in evaluation mode."""
+        super().train(mode and self.trainable)
+        for part in self._fixed:
+            part.eval()
+        return self
+
+    def changeable_state(self) -> dict[str, Tensor]:
+        """What of `state_dict` training can change: nothing of a frozen encoder."""
+        if not self.trainable:
+            return {}
+        fixed = {id(tensor) for part in self._fixed for tensor in (*part.parameters(), *part.buffers())}
+        whole = self.state_dict(keep_vars=True)
+        return {key: tensor.detach() for key, tensor in whole.items() if id(tensor) not in fixed}
 
     @property
     def device(self) -> torch.device:

@@ -49,6 +49,7 @@ class TextFeatures(_Movable):
         words: zero where `word_mask` is False.
         word_mask: True where there is a word.
         word_sentence: the sentence each word stands in, -1 at padding.
+        word_span: where each word begins and ends (exclusive) in its sentence's text, in characters; -1 at padding.
         sentences: zero where `sentence_mask` is False.
         sentence_mask: True where there is a sentence.
         report: one vector a report; zero for an empty report.
@@ -57,6 +58,7 @@ class TextFeatures(_Movable):
     words: Float[Tensor, "batch words word_dim"] | None
     word_mask: Bool[Tensor, "batch words"]
     word_sentence: Int[Tensor, "batch words"]
+    word_span: Int[Tensor, "batch words 2"]
     sentences: Float[Tensor, "batch sentences sentence_dim"] | None
     sentence_mask: Bool[Tensor, "batch sentences"]
     report: Float[Tensor, "batch report_dim"]

@@ -24,14 +24,24 @@ class SentencePieces:
     Attributes:
         ids: the pieces, as numbers in the vocabulary.
         words: the word each piece belongs to, -1 for punctuation.
+        spans: where each piece begins and ends (exclusive) in the sentence's text, in characters.
     """
 
     ids: Int[np.ndarray, " pieces"]
     words: Int[np.ndarray, " pieces"]
+    spans: Int[np.ndarray, "pieces 2"]
 
     @property
     def word_count(self) -> int:
         return int(self.words.max(initial=-1)) + 1
+
+    @property
+    def word_spans(self) -> Int[np.ndarray, "words 2"]:
+        """Where each word begins and ends: from the start of its first piece to the end of its last."""
+        of_words = np.flatnonzero(self.words >= 0)
+        first = np.searchsorted(self.words[of_words], np.arange(self.word_count), side="left")
+        last = np.searchsorted(self.words[of_words], np.arange(self.word_count), side="right") - 1
+        return np.stack([self.spans[of_words[first], 0], self.spans[of_words[last], 1]], axis=1)
 
     def cut(self, limit: int) -> SentencePieces:
         """The whole words among the first `limit` pieces, or part of the first word where that alone is longer."""
@@ -39,7 +49,7 @@ class SentencePieces:
         while end > 0 and self.words[end] >= 0 and self.words[end - 1] == self.words[end]:
             end -= 1
         end = end or limit
-        return SentencePieces(self.ids[:end], self.words[:end])
+        return SentencePieces(self.ids[:end], self.words[:end], self.spans[:end])
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +61,7 @@ class Passage:
         words: the word each piece belongs to, -1 for [CLS], [SEP] and punctuation.
         sentences: the sentence each piece belongs to, -1 for none.
         word_sentence: the sentence each word stands in.
+        word_span: where each word begins and ends (exclusive) in its sentence's text, in characters.
         sentence_mask: False for a sentence that has no words, or that was left out as too long.
     """
 
@@ -58,6 +69,7 @@ class Passage:
     words: Int[np.ndarray, " pieces"]
     sentences: Int[np.ndarray, " pieces"]
     word_sentence: Int[np.ndarray, " words"]
+    word_span: Int[np.ndarray, "words 2"]
     sentence_mask: Bool[np.ndarray, " sentences"]
 
 
@@ -126,6 +138,7 @@ class Pieces:
         first, last = (self.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
         own = 0 if self.context == "sentence" and sentences[0] is not None else -1
         ids, words, owners = [np.array([first])], [np.array([-1])], [np.array([own])]
+        spans = [np.zeros((0, 2), dtype=np.int64)]
         word_sentence: list[int] = []
         for index, sentence in enumerate(sentences):
             if sentence is None:
@@ -133,12 +146,14 @@ class Pieces:
             ids.append(sentence.ids)
             words.append(np.where(sentence.words < 0, -1, sentence.words + len(word_sentence)))
             owners.append(np.full(len(sentence.ids), index))
+            spans.append(sentence.word_spans)
             word_sentence += [index] * sentence.word_count
         return Passage(
             ids=np.concatenate([*ids, [last]]),
             words=np.concatenate([*words, [-1]]),
             sentences=np.concatenate([*owners, [own]]),
             word_sentence=np.array(word_sentence, dtype=np.int64),
+            word_span=np.concatenate(spans),
             sentence_mask=np.array([sentence is not None for sentence in sentences], dtype=bool),
         )
 
@@ -149,7 +164,11 @@ def _sentence_pieces(text: str, encoding: Encoding) -> SentencePieces:
         spelled[word] = spelled.get(word, False) or any(map(str.isalnum, text[start:end]))
     number = {word: index for index, word in enumerate(word for word, is_word in spelled.items() if is_word)}
     words = [number.get(word, -1) for word in encoding.word_ids]
-    return SentencePieces(np.array(encoding.ids, dtype=np.int64), np.array(words, dtype=np.int64))
+    return SentencePieces(
+        np.array(encoding.ids, dtype=np.int64),
+        np.array(words, dtype=np.int64),
+        np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2),
+    )
 
 
 def _fitting(sentences: Sequence[SentencePieces], room: int) -> list[SentencePieces | None]:

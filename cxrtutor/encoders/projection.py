@@ -121,6 +121,7 @@ class TextProjection(nn.Module):
             words=self._project("words", features.words),
             word_mask=features.word_mask,
             word_sentence=features.word_sentence,
+            word_span=features.word_span,
             sentences=self._project("sentences", features.sentences),
             sentence_mask=features.sentence_mask,
             report=self._project("report", features.report),

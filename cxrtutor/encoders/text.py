@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 import torch
@@ -29,14 +29,17 @@ class Pooling:
     Attributes:
         layers: so many last layers are summed.
         words: a word is the "sum" or the "mean" of its pieces.
-        sentences: a sentence is the mean of its "pieces" (punctuation included) or of its "words".
-        report: a report is the mean of its "sentences", which all count alike, or of its "words".
+        sentences: a sentence is the mean of its "pieces" (punctuation included) or of its "words", or the vector of its
+            [CLS] ("cls"), which it has where sentences are read one by one.
+        report: a report is the mean of its "sentences", which all count alike, or of its "words"; or the vector of its
+            [CLS] ("cls"), which it has where reports are read whole, as in MGCA. "padded-words" is GLoRIA's and AFLoc's
+            mean over as many places as the encoder takes pieces, in which the empty ones count as zeros.
     """
 
     layers: int
     words: Literal["sum", "mean"]
-    sentences: Literal["pieces", "words"]
-    report: Literal["sentences", "words"]
+    sentences: Literal["pieces", "words", "cls"]
+    report: Literal["sentences", "words", "padded-words", "cls"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +50,14 @@ class Layout:
         word_offsets: passage `p` owns the words from `word_offsets[p]` up to `word_offsets[p + 1]`.
         sentence_offsets: the same of sentences.
         word_sentence: the sentence of its own passage that each word stands in.
+        word_span: where each word begins and ends (exclusive) in its sentence's text, in characters.
         sentence_mask: False for sentences without a vector.
     """
 
     word_offsets: Int[np.ndarray, " offsets"]
     sentence_offsets: Int[np.ndarray, " offsets"]
     word_sentence: Int[np.ndarray, " words"]
+    word_span: Int[np.ndarray, "words 2"]
     sentence_mask: Bool[np.ndarray, " sentences"]
 
     @classmethod
@@ -62,8 +67,18 @@ class Layout:
             word_offsets=_offsets([len(passage.word_sentence) for passage in passages]),
             sentence_offsets=_offsets([len(passage.sentence_mask) for passage in passages]),
             word_sentence=np.concatenate([nothing, *(passage.word_sentence for passage in passages)]),
+            word_span=np.concatenate([nothing.reshape(0, 2), *(passage.word_span for passage in passages)]),
             sentence_mask=np.concatenate([nothing.astype(bool), *(passage.sentence_mask for passage in passages)]),
         )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows each table of `EncodedPassages` has."""
+        return {
+            "words": len(self.word_sentence),
+            "sentences": len(self.sentence_mask),
+            "cls": len(self.word_offsets) - 1,
+        }
 
     def words_of(self, passages: Int[np.ndarray, " n"]) -> Int[np.ndarray, " words"]:
         """The rows of all words of some passages, in order."""
@@ -76,10 +91,18 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class EncodedPassages:
-    """The vectors of many passages: what a cache holds, and what reports are put together from."""
+    """The vectors of many passages: what a cache holds, and what reports are put together from.
+
+    Attributes:
+        words: of all words.
+        sentences: of all sentences; zero for one without words.
+        cls: of every passage's [CLS], zero where it has no words; None where no report is made of it.
+        layout: which rows are whose.
+    """
 
     words: Float[Tensor, "words dim"]
     sentences: Float[Tensor, "sentences dim"]
+    cls: Float[Tensor, "passages dim"] | None
     layout: Layout
 
 
@@ -100,8 +123,16 @@ class TextEncoder(Encoder):
     block = 16
     """So many passages go through the network together."""
 
-    def __init__(self, name: str, network: nn.Module, trainable: bool, pieces: Pieces, pooling: Pooling) -> None:
-        super().__init__(name, network, trainable)
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        trainable: bool,
+        pieces: Pieces,
+        pooling: Pooling,
+        fixed: Sequence[nn.Module] = (),
+    ) -> None:
+        super().__init__(name, network, trainable, fixed)
         self.pieces = pieces
         self.pooling = pooling
 
@@ -109,6 +140,11 @@ class TextEncoder(Encoder):
     def dim(self) -> int:
         """Dimensions of all its vectors."""
         return self.network.config.hidden_size
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables of `EncodedPassages` that its pooling fills."""
+        return ("words", "sentences", "cls") if self.pooling.report == "cls" else ("words", "sentences")
 
     def identity(self) -> dict[str, Any]:
         """What its features depend on, as a value that JSON can hold: part of a cache's key."""
@@ -150,30 +186,32 @@ class TextEncoder(Encoder):
         """The vectors of passages."""
         layout = Layout.of(passages)
         empty = self._rounded(torch.zeros(0, self.dim, device=self.device))
-        order, words, sentences = [np.zeros(0, dtype=np.int64)], [empty], [empty]
-        for block in self.encode_blocks(passages):
-            for collected, part in zip((order, words, sentences), block, strict=True):
-                collected.append(part)
+        order, parts = [np.zeros(0, dtype=np.int64)], {table: [empty] for table in self.tables}
+        for block, vectors in self.encode_blocks(passages):
+            order.append(block)
+            for table in self.tables:
+                parts[table].append(vectors[table])
         permutation = np.concatenate(order)
+        places = {
+            "words": layout.words_of(permutation),
+            "sentences": layout.sentences_of(permutation),
+            "cls": permutation,
+        }
         # Not under autocast for a frozen encoder: on CPUs it refuses to concatenate half precision.
         with self._computing():
-            words, sentences = torch.cat(words), torch.cat(sentences)
-        return EncodedPassages(
-            _unsorted(words, layout.words_of(permutation)),
-            _unsorted(sentences, layout.sentences_of(permutation)),
-            layout,
-        )
+            vectors = {table: _unsorted(torch.cat(parts[table]), places[table]) for table in self.tables}
+        return EncodedPassages(vectors["words"], vectors["sentences"], vectors.get("cls"), layout)
 
     def encode_blocks(
         self, passages: Sequence[Passage]
-    ) -> Iterator[tuple[Int[np.ndarray, " block"], Float[Tensor, "words dim"], Float[Tensor, "sentences dim"]]]:
-        """The vectors of passages, block by block: which passages, all their words, all their sentences."""
+    ) -> Iterator[tuple[Int[np.ndarray, " block"], dict[str, Float[Tensor, "_ dim"]]]]:
+        """The vectors of passages, block by block: which passages, and their rows of each of the `tables`."""
         widths = np.array([-(-len(passage.ids) // self.width) * self.width for passage in passages], dtype=np.int64)
         for width in np.unique(widths):
             (alike,) = np.nonzero(widths == width)
             for start in range(0, len(alike), self.block):
                 block = alike[start : start + self.block]
-                yield block, *self._encode_block([passages[index] for index in block], int(width))
+                yield block, self._encode_block([passages[index] for index in block], int(width))
 
     def assemble(self, encoded: EncodedPassages, reports: Sequence[Int[np.ndarray, " _"]]) -> TextFeatures:
         """Reports from the vectors of their passages, padded to the longest; at least one column, so that reductions
@@ -198,18 +236,21 @@ class TextEncoder(Encoder):
             "words": words.padded(_rows(encoded.words, word_rows), 0.0),
             "word_mask": words.padded(torch.ones(len(word_rows), dtype=torch.bool, device=device), False),
             "word_sentence": words.padded(torch.from_numpy(word_sentence).to(device), -1),
+            "word_span": words.padded(torch.from_numpy(layout.word_span[word_rows]).to(device), -1),
             "sentences": sentences.padded(_rows(encoded.sentences, sentence_rows), 0.0),
             "sentence_mask": sentences.padded(torch.from_numpy(layout.sentence_mask[sentence_rows]).to(device), False),
         }
-        units, mask = {"sentences": ("sentences", "sentence_mask"), "words": ("words", "word_mask")}[
-            self.pooling.report
-        ]
-        count = features[mask].sum(1, keepdim=True).clamp(min=1)
-        return TextFeatures(**features, report=features[units].sum(1) / count)
+        if self.pooling.report == "cls":  # of the one passage that a report is; an empty report has none
+            report = _Places(owner, len(reports)).padded(_rows(encoded.cls, passages), 0.0)[:, 0]
+        elif self.pooling.report == "padded-words":
+            report = features["words"].sum(1) / self.pieces.limit
+        else:
+            unit = self.pooling.report
+            count = features[f"{unit.removesuffix('s')}_mask"].sum(1, keepdim=True).clamp(min=1)
+            report = features[unit].sum(1) / count
+        return TextFeatures(**features, report=report)
 
-    def _encode_block(
-        self, passages: Sequence[Passage], width: int
-    ) -> tuple[Float[Tensor, "words dim"], Float[Tensor, "sentences dim"]]:
+    def _encode_block(self, passages: Sequence[Passage], width: int) -> dict[str, Float[Tensor, "_ dim"]]:
         # A frozen encoder is always given full blocks. Matrix products choose their way by size, and the ways differ in
         # the last bits; so a prompt alone gets the very numbers that it would get in a cache.
         rows = len(passages) if self.trainable else self.block
@@ -223,17 +264,23 @@ class TextEncoder(Encoder):
             ids[row, :length], mask[row, :length] = passage.ids, True
             words[row, :length] = _shifted(passage.words, int(layout.word_offsets[row]))
             sentences[row, :length] = _shifted(passage.sentences, int(layout.sentence_offsets[row]))
-        word_count, sentence_count = len(layout.word_sentence), len(layout.sentence_mask)
+        counts = layout.counts
         with self._computing():
             vectors = self._hidden(torch.from_numpy(ids), torch.from_numpy(mask)).flatten(0, 1)
-            word_vectors = _pooled(vectors, words.ravel(), word_count, self.pooling.words)
-            if self.pooling.sentences == "pieces":
-                members, owners = vectors, sentences.ravel()
-            else:
+            tables = {"words": _pooled(vectors, words.ravel(), counts["words"], self.pooling.words)}
+            if self.pooling.sentences == "words":
                 starts = np.repeat(layout.sentence_offsets[:-1], np.diff(layout.word_offsets))
-                members, owners = word_vectors, layout.word_sentence + starts
-            sentence_vectors = _pooled(members, owners, sentence_count, "mean")
-        return self._rounded(word_vectors), self._rounded(sentence_vectors)
+                members, owners = tables["words"], layout.word_sentence + starts
+            else:
+                if self.pooling.sentences == "cls":
+                    sentences[:, 1:] = -1  # [CLS] is the first piece
+                members, owners = vectors, sentences.ravel()
+            tables["sentences"] = _pooled(members, owners, counts["sentences"], "mean")
+            if "cls" in self.tables:
+                spoken = [passage.sentence_mask.any() for passage in passages]
+                first = vectors.unflatten(0, (rows, width))[: len(passages), 0]
+                tables["cls"] = first.where(torch.tensor(spoken, device=first.device)[:, None], 0.0)
+        return {table: self._rounded(rows) for table, rows in tables.items()}
 
     def _hidden(
         self, ids: Int[Tensor, "passages pieces"], mask: Bool[Tensor, "passages pieces"]
@@ -254,6 +301,7 @@ def text_encoder(
     name: str,
     *,
     trainable: bool = False,
+    trainable_layers: int | None = None,
     pretrained: bool = True,
     context: Context = "sentence",
     pooling: Pooling | None = None,
@@ -269,6 +317,7 @@ def text_encoder(
     Args:
         name: "minilm" or "bio-clinical-bert".
         trainable: whether pre-training may change it; if not it is frozen, see `Encoder`.
+        trainable_layers: only so many of the last layers may change; embeddings and lower layers stay fixed.
         pretrained: False for random weights, the same every time, and MiniLM's vocabulary.
         context: what a word can see: its own "sentence", or the whole "report".
         pooling: instead of the encoder's own.
@@ -289,7 +338,37 @@ def text_encoder(
         raise InputError(f"limit = {limit}: {name} takes from 3 to {longest} word pieces.")
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return TextEncoder(name, network, trainable, Pieces(tokenizer, limit, context), pooling or own_pooling)
+    pooling = pooling or own_pooling
+    _check_pooling(pooling, context, network.config.num_hidden_layers)
+    fixed = _fixed_parts(network, trainable, trainable_layers)
+    return TextEncoder(name, network, trainable, Pieces(tokenizer, limit, context), pooling, fixed)
+
+
+def _check_pooling(pooling: Pooling, context: Context, layers: int) -> None:
+    """Make sure that what is pooled is there."""
+    for key, choices in get_type_hints(Pooling).items():
+        value = getattr(pooling, key)
+        if key != "layers" and value not in get_args(choices):
+            raise InputError(f"pooling: {key} must be one of {', '.join(get_args(choices))}, not {value!r}.")
+    if not 1 <= pooling.layers <= layers:
+        raise InputError(f"pooling: layers = {pooling.layers}, but the encoder has from 1 to {layers} to sum.")
+    for unit, needed in (("sentences", "sentence"), ("report", "report")):
+        if getattr(pooling, unit) == "cls" and context != needed:
+            raise InputError(
+                f"pooling: {unit} = 'cls' needs a [CLS] for each of them, so context = {needed!r}, not {context!r}."
+            )
+
+
+def _fixed_parts(network: nn.Module, trainable: bool, trainable_layers: int | None) -> list[nn.Module]:
+    """The parts of a trainable network that stay as they are: all below its last `trainable_layers`."""
+    layers = list(network.encoder.layer)
+    if trainable_layers is None:
+        return []
+    if not trainable:
+        raise InputError("trainable_layers is given for a frozen text encoder. Set trainable: true, or leave it out.")
+    if not 1 <= trainable_layers <= len(layers):
+        raise InputError(f"trainable_layers = {trainable_layers}, but the text encoder has from 1 to {len(layers)}.")
+    return [network.embeddings, *layers[: len(layers) - trainable_layers]]
 
 
 def minilm_folder() -> Path:

@@ -23,6 +23,7 @@ PADDED: Mapping[str, float] = {
     "words": 0,
     "word_mask": False,
     "word_sentence": -1,
+    "word_span": -1,
     "sentences": 0,
     "sentence_mask": False,
 }

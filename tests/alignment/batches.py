@@ -11,24 +11,43 @@ from cxrtutor.encoders.features import ImageFeatures, TextFeatures
 
 
 def paired(sentences_a_report, dim=8, side=3, dtype=torch.float32, seed=0, padding=0):
-    """A batch with so many sentences a report; every float tensor that objectives read takes a gradient."""
-    generator = torch.Generator().manual_seed(seed)
+    """A batch with so many sentences a report, and twice as many words; the shallow map is one cell wider.
 
-    def normal(*shape):
+    Every float tensor takes a gradient. `padding` adds columns to words and sentences alike.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.tensor(sentences_a_report, dtype=torch.long)
+    batch = len(counts)
+
+    def leaf(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    batch, longest = len(sentences_a_report), max(sentences_a_report, default=0)
-    counts = torch.tensor(sentences_a_report, dtype=torch.long)
-    deep, pooled = normal(batch, dim, side, side), normal(batch, dim)
-    sentences, report = normal(batch, longest, dim), normal(batch, dim)
-    mask = torch.arange(longest + padding) < counts[:, None]
-    sentences = torch.cat([sentences, torch.zeros(batch, padding, dim, dtype=torch.float64)], dim=1) * mask[..., None]
-    report = report * (counts > 0)[:, None]
-    deep, pooled, sentences, report = (x.to(dtype).requires_grad_() for x in (deep, pooled, sentences, report))
-    no_word = torch.zeros(batch, 0, dtype=torch.long)
+    def ragged(counts):
+        longest = int(counts.max()) if batch else 0
+        mask = torch.arange(longest + padding) < counts[:, None]
+        features = torch.cat([leaf(batch, longest, dim), torch.zeros(batch, padding, dim, dtype=torch.float64)], dim=1)
+        return features * mask[..., None], mask
+
+    deep, pooled = leaf(batch, dim, side, side), leaf(batch, dim)
+    sentences, sentence_mask = ragged(counts)
+    report = leaf(batch, dim) * (counts > 0)[:, None]
+    shallow = leaf(batch, dim, side + 1, side + 1)
+    words, word_mask = ragged(2 * counts)
+    shallow, deep, pooled, words, sentences, report = (
+        x.to(dtype).requires_grad_() for x in (shallow, deep, pooled, words, sentences, report)
+    )
+    position = torch.arange(word_mask.shape[1]).expand_as(word_mask)
     return PairedFeatures(
-        ImageFeatures(shallow=None, deep=deep, final=pooled[:, :, None, None], pooled=pooled),
-        TextFeatures(None, no_word.bool(), no_word, sentences, mask, report),
+        ImageFeatures(shallow=shallow, deep=deep, final=pooled[:, :, None, None], pooled=pooled),
+        TextFeatures(
+            words=words,
+            word_mask=word_mask,
+            word_sentence=(position // 2).masked_fill(~word_mask, -1),
+            word_span=torch.stack([position, position + 1], dim=-1).masked_fill(~word_mask[..., None], -1),
+            sentences=sentences,
+            sentence_mask=sentence_mask,
+            report=report,
+        ),
     )
 
 

@@ -36,6 +36,7 @@ def text_features(batch: int = 3) -> TextFeatures:
         words=random(batch, 4, 11) * word_mask[..., None],
         word_mask=word_mask,
         word_sentence=torch.where(word_mask, torch.tensor([0, 0, 1, 1]), -1),
+        word_span=torch.where(word_mask[..., None], torch.tensor([[0, 2], [3, 5], [0, 1], [2, 4]]), -1),
         sentences=sentences,
         sentence_mask=sentence_mask,
         report=sentences.sum(1) / sentence_mask.sum(1, keepdim=True).clamp(min=1),

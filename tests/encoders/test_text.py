@@ -217,6 +217,8 @@ def test_weights_that_cannot_be_fetched_are_explained(tmp_path, monkeypatch: pyt
 
 
 def test_a_layout_finds_the_rows_of_passages():
-    layout = Layout(np.array([0, 2, 2, 5]), np.array([0, 1, 2, 4]), np.array([0, 0, 0, 1, 1]), np.ones(4, dtype=bool))
+    spans = np.zeros((5, 2), dtype=np.int64)
+    sentences = np.array([0, 0, 0, 1, 1])
+    layout = Layout(np.array([0, 2, 2, 5]), np.array([0, 1, 2, 4]), sentences, spans, np.ones(4, dtype=bool))
     assert layout.words_of(np.array([2, 0, 1])).tolist() == [2, 3, 4, 0, 1]
     assert layout.sentences_of(np.array([1, 1, 2])).tolist() == [1, 1, 2, 3]

@@ -39,6 +39,7 @@ def pairs_of(values: dict[str, Tensor], rows: slice, weight: Tensor) -> PairedFe
         words=None,
         word_mask=torch.zeros(count, 0, dtype=torch.bool),
         word_sentence=torch.zeros(count, 0, dtype=torch.long),
+        word_span=torch.zeros(count, 0, 2, dtype=torch.long),
         sentences=values["sentences"][rows, :longest] * weight,
         sentence_mask=mask[:, :longest],
         report=values["report"][rows] * weight,
