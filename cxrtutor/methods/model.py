@@ -22,9 +22,9 @@ from ..encoders.caching import CachedImages, LiveImages, image_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..encoders.image import image_encoder
 from ..encoders.projection import Depth, ImageProjection, TextProjection, Unit
-from ..encoders.text import text_encoder
+from ..encoders.text import Pooling, TextEncoder, text_encoder
 from ..errors import InputError
-from .config import ModelConfig, validated
+from .config import ModelConfig, TextEncoderConfig, validated
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class AlignedModel(nn.Module):
         self.config = config
         self.architecture = architecture
         self.image_encoder = image_encoder(**config.image_encoder.model_dump())
-        self.text_encoder = text_encoder(**config.text_encoder.model_dump(exclude={"trainable_layers"}))
+        self.text_encoder = _text_encoder(config.text_encoder)
         shallow, deep, pooled = self.image_encoder.dims
         self.image_projection = ImageProjection(
             {"shallow": shallow, "deep": deep, "final": pooled},
@@ -122,14 +122,13 @@ class AlignedModel(nn.Module):
         return torch.einsum("bdhw,bd->bhw", self.region_map(features).float(), queries.float())
 
     def changeable_state(self) -> dict[str, Tensor]:
-        """What training can change: the projections, and the encoders that are trainable."""
-        fixed = [
-            name
-            for name, encoder in (("image_encoder.", self.image_encoder), ("text_encoder.", self.text_encoder))
-            if not encoder.trainable
-        ]
-        state = self.state_dict()
-        return {key: value for key, value in state.items() if not key.startswith(tuple(fixed))}
+        """What training can change: the projections, and of the encoders what is trainable."""
+        fixed = {
+            f"{name}.{key}"
+            for name, encoder in (("image_encoder", self.image_encoder), ("text_encoder", self.text_encoder))
+            for key in encoder.state_dict().keys() - encoder.changeable_state().keys()
+        }
+        return {key: value for key, value in self.state_dict().items() if key not in fixed}
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write `model.safetensors` and `model.json` into a new folder.
@@ -172,6 +171,11 @@ class AlignedModel(nn.Module):
             raise InputError(f"The weights in {folder} do not fit model.json: {', '.join(odd[:3])}.")
         model.load_state_dict({key: state[key].to(value.dtype) for key, value in expected.items()}, strict=False)
         return model.eval()
+
+
+def _text_encoder(config: TextEncoderConfig) -> TextEncoder:
+    settings = config.model_dump(exclude={"pooling"})
+    return text_encoder(**settings, pooling=config.pooling and Pooling(**config.pooling.model_dump()))
 
 
 def _architecture(values: dict) -> Architecture:
