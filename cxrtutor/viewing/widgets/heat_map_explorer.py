@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import traitlets
 from jaxtyping import Bool, Float, Shaped
 
 from cxrtutor.errors import InputError
-from cxrtutor.viewing import colours
-from cxrtutor.viewing.widgets.page_widget import PageWidget
+from cxrtutor.viewing.widgets.radiograph_widget import RadiographWidget, encoded, module, png
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +50,7 @@ class Case:
             )
 
 
-class HeatMapExplorer(PageWidget):
+class HeatMapExplorer(RadiographWidget):
     """Heat maps over their radiographs, to look at with a threshold that moves.
 
     The heat map is normalised to [-1, 1] per image over its valid pixels (the `afloc` protocol); the mask is where it
@@ -70,27 +67,16 @@ class HeatMapExplorer(PageWidget):
         InputError: there is no case.
     """
 
-    _esm = Path(__file__).with_name("heat_map_explorer.js")
+    _esm = module("heat_map_explorer.js")
 
     cases = traitlets.List(traitlets.Dict()).tag(sync=True)
     selected = traitlets.Int(0, min=0).tag(sync=True)
     threshold = traitlets.Float(0.3, min=-1, max=1).tag(sync=True)
-    opacity = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
-    show_truth = traitlets.Bool(True).tag(sync=True)
-    palette = traitlets.Unicode().tag(sync=True)
-    colours = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, cases: Sequence[Case], *, threshold: float = 0.3, opacity: float = 0.5, show_truth: bool = True
     ) -> None:
-        super().__init__(
-            cases=_encoded_cases(cases),
-            threshold=threshold,
-            opacity=opacity,
-            show_truth=show_truth,
-            palette=_palette(colours.HEAT),
-            colours={"truth": colours.TRUTH, "mask": colours.MASK, "casing": colours.CASING},
-        )
+        super().__init__(cases=_encoded_cases(cases), threshold=threshold, opacity=opacity, show_truth=show_truth)
 
     def show(self, cases: Sequence[Case]) -> None:
         """Replaces the cases, such as after a new prompt was typed. Raises InputError where there is none."""
@@ -102,21 +88,20 @@ class HeatMapExplorer(PageWidget):
 def _encoded_cases(cases: Sequence[Case]) -> list[dict]:
     if not cases:
         raise InputError("The heat-map explorer was given no case. Give at least one.")
-    return [_encoded(case) for case in cases]
+    return [_as_json(case) for case in cases]
 
 
-def _encoded(case: Case) -> dict:
-    """The case as JSON: grey levels as bytes, heat as little-endian float32, truth as bits, each in base64."""
-    grey = case.image if case.image.dtype == np.uint8 else np.round(case.image * 255).astype(np.uint8)
+def _as_json(case: Case) -> dict:
+    """The case as JSON: the image as PNG, heat as little-endian float32, truth as bits, each in base64."""
     height, width = case.image.shape
     return {
         "title": case.title,
         "prompt": case.prompt,
         "height": height,
         "width": width,
-        "image": _base64(grey),
-        "heat": _base64(_normalised(case.heat).astype("<f4")),
-        "truth": None if case.truth is None else _base64(np.packbits(case.truth)),
+        "image": png(case.image),
+        "heat": encoded(_normalised(case.heat).astype("<f4")),
+        "truth": None if case.truth is None else encoded(np.packbits(case.truth)),
     }
 
 
@@ -126,14 +111,3 @@ def _normalised(heat: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h
     from cxrtutor.localization.heatmap import min_max
 
     return min_max(torch.from_numpy(heat.astype(np.float32))[None], -1.0, 1.0)[0].numpy()
-
-
-def _palette(name: str) -> str:
-    """The 256 colours of a matplotlib colour map as RGB bytes in base64."""
-    import matplotlib
-
-    return _base64(matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3])
-
-
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
