@@ -7,7 +7,11 @@ _HOMES = {
     "Objective": "alignment",
     "PairedFeatures": "alignment",
     "GlobalAlignment": "global_alignment",
+    "LocalAlignment": "local_alignment",
+    "MultiLevelAlignment": "multi_level_alignment",
     "SentenceAlignment": "sentence_alignment",
+    "WeightedSum": "weighted_sum",
+    "WordAlignment": "word_alignment",
 }
 
 __all__ = list(_HOMES)

@@ -32,6 +32,11 @@ class TrainingText(Strict):
     shuffled: bool = False
     places: bool = True
 
+    @property
+    def chooses(self) -> bool:
+        """Whether other sentences are shown than the report's, or in another order."""
+        return self.sentences != "all" or self.shuffled
+
 
 class Views(Strict):
     """Other views of the training studies; every batch is drawn from one of them (`cxrtutor.data.views`).

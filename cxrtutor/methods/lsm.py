@@ -7,11 +7,10 @@ AFLoc.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..alignment.alignment import Objective
 from ..alignment.global_alignment import GlobalAlignment
 from ..alignment.sentence_alignment import SentenceAlignment
+from ..alignment.weighted_sum import WeightedSum
 from .config import Strict
 from .method import Method
 from .model import Architecture, Readout
@@ -28,17 +27,24 @@ class LsmSettings(Strict):
     local_weight: float = 1.0
 
 
-def objectives(settings: LsmSettings) -> Mapping[str, tuple[float, Objective]]:
+def architecture(settings: LsmSettings) -> Architecture:
+    """A prompt is read as a sentence on the deep map."""
+    return Architecture(Readout("deep", "sentences"), depths=("deep",), units=("sentences",))
+
+
+def alignment(settings: LsmSettings) -> Objective:
     """Global InfoNCE and the sentence-level local term."""
-    sentence = SentenceAlignment(
+    sentences = SentenceAlignment(
         attention_temperature=settings.attention_temperature,
         aggregation_temperature=settings.aggregation_temperature,
         logit_temperature=settings.logit_temperature,
     )
-    return {
-        "global": (settings.global_weight, GlobalAlignment(temperature=settings.temperature)),
-        "sentence": (settings.local_weight, sentence),
-    }
+    return WeightedSum(
+        {
+            "global": (settings.global_weight, GlobalAlignment(settings.temperature)),
+            "sentence": (settings.local_weight, sentences),
+        }
+    )
 
 
 METHOD = Method(
@@ -46,6 +52,6 @@ METHOD = Method(
     summary="Global contrast, and sentences attending to regions",
     paper="arXiv 2401.01524",
     settings=LsmSettings,
-    architecture=Architecture(Readout("deep", "sentences"), depths=("deep",), units=("sentences",)),
-    objectives=objectives,
+    architecture=architecture,
+    alignment=alignment,
 )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -32,11 +31,11 @@ class Readout:
     """Which map a prompt is compared with, and at which text unit the prompt is embedded.
 
     A method is read through the projections its own loss trained: a map through another method's head measures the
-    wrong head, not the method.
+    wrong head, not the method. Where the unit is "words", a prompt is the mean of its words.
     """
 
     depth: Depth
-    unit: Literal["sentences", "report"]
+    unit: Unit
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,13 @@ class AlignedModel(nn.Module):
         for prompt in prompts:
             self.text_encoder.check_prompt(prompt)
         text = self.text_projection(self.text_encoder([[prompt] for prompt in prompts]))
-        return text.report if self.architecture.readout.unit == "report" else text.sentences[:, 0]
+        match self.architecture.readout.unit:
+            case "report":
+                return text.report
+            case "sentences":
+                return text.sentences[:, 0]
+            case "words":
+                return text.words.sum(dim=1) / text.word_mask.sum(dim=1, keepdim=True)
 
     @torch.no_grad()
     def similarity_maps(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 
 from ..errors import InputError
-from . import global_only, lsm
+from . import afloc, convirt, gloria, lsm
 from .method import Method
 
-METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in (global_only, lsm)}
+METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in (convirt, gloria, lsm, afloc)}
 
 
 def method(name: str) -> Method:

@@ -37,7 +37,8 @@ def test_temperatures_reach_their_places():
     pairs = paired([2, 3], dtype=torch.float64)
     regions = pairs.image.deep.flatten(2).transpose(1, 2)
     expected = local_loss_loop(regions, pairs.text.sentences, pairs.text.sentence_mask, t1=9.0, t2=2.0, t3=3.0)
-    torch.testing.assert_close(SentenceAlignment(9.0, 2.0, 3.0)(pairs).loss, expected)
+    objective = SentenceAlignment(attention_temperature=9.0, aggregation_temperature=2.0, logit_temperature=3.0)
+    torch.testing.assert_close(objective(pairs).loss, expected)
 
 
 def test_parts_are_the_two_directions():

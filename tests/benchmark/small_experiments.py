@@ -11,14 +11,14 @@ from small_runs import recipe
 
 def write_experiments(folder: Path, data: Path, **changes: Any) -> Path:
     """Two runs with two seeds each; `changes` replace keys of the experiment."""
-    for method in ("lsm", "global-only"):
+    for method in ("lsm", "convirt"):
         path = folder / "recipes" / f"{method}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(recipe(data, method, epochs=1)))
     experiment = {
         "runs": {
             "lsm": {"config": "recipes/lsm.yaml"},
-            "without local": {"config": "recipes/global-only.yaml", "changes": {"optimization.learning_rate": 0.02}},
+            "without local": {"config": "recipes/convirt.yaml", "changes": {"optimization.learning_rate": 0.02}},
         },
         "seeds": [0, 5],
     }

@@ -20,7 +20,7 @@ def test_every_run_has_a_trial_for_every_seed(tmp_path: Path, data: Path) -> Non
         ("without local", 5),
     ]
     assert [trial.config.seed for trial in trials] == [0, 5, 0, 5]
-    assert [trial.config.method for trial in trials] == ["lsm", "lsm", "global-only", "global-only"]
+    assert [trial.config.method for trial in trials] == ["lsm", "lsm", "convirt", "convirt"]
     assert [trial.config.optimization.learning_rate for trial in trials] == [0.01, 0.01, 0.02, 0.02]
     assert {(trial.splits, trial.protocol, trial.prompts) for trial in trials} == {
         (("test", "validation"), "afloc", "precise")

@@ -66,7 +66,7 @@ def test_a_method_checks_its_own_alignment_settings() -> None:
 
 
 def test_an_unknown_method_lists_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"Did you mean 'lsm'\? The methods are: global-only, lsm"):
+    with pytest.raises(InputError, match=r"Did you mean 'lsm'\? The methods are: convirt, gloria, lsm, afloc"):
         method("lms")
 
 

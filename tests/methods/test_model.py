@@ -33,7 +33,7 @@ def images() -> torch.Tensor:
 
 
 def test_the_mean_of_the_global_map_is_the_pooled_similarity(images: torch.Tensor) -> None:
-    model = fresh("global-only")
+    model = fresh("convirt")
     features = model.encode_images(images)
     model.image_projection.measure(features)
     maps = model.similarity_maps(features, PROMPTS)
