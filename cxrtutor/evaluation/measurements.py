@@ -24,13 +24,14 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """The metrics of one model on one set under one protocol.
+    """The metrics of one model on one set under one protocol: of localization, or of retrieval.
 
     Attributes:
         rows: one row a sample (a study asked with one prompt). Columns: `study`, `patient`, `finding` (the category),
             `lesions` (which of the study's findings the truth unites, "0+2"), `prompt`, the metrics `iou`, `dice`,
             `cnr`, `pointing` as the protocol sums them up over its thresholds, and `iou@t` at each of its thresholds t
-            where it has several. NaN where a metric is undefined.
+            where it has several; of retrieval, the metrics that `retrieval.py` describes. NaN where a metric is
+            undefined.
         protocol: the protocol's name.
         prompts: the name of the way to ask.
     """
@@ -77,7 +78,7 @@ class Measurements:
         """
         try:
             columns = {name: np.asarray(values, _type(name)) for name, values in content["rows"].items()}
-            rows = pd.DataFrame({name: columns[name] for name in (*_TEXT, *METRICS)} | columns)
+            rows = pd.DataFrame({name: columns[name] for name in _TEXT} | columns)
             return cls(rows, str(content["protocol"]), str(content["prompts"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"These are no measurements ({error!r}). Measure again.") from error

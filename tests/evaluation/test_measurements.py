@@ -50,6 +50,13 @@ def test_measurements_are_values_that_json_can_hold():
     pd.testing.assert_frame_equal(Measurements.from_json(content).rows[list(measured.rows)], measured.rows)
 
 
+def test_measurements_of_retrieval_come_back_too(tmp_path):
+    measured = table(("a", "p", "mass", 0.5), ("b", "q", "edema", np.nan))
+    rows = measured.rows.drop(columns=["iou", "dice", "cnr", "pointing"]).assign(**{"recall@5": [1.0, np.nan]})
+    Measurements(rows, "retrieval among 2 studies", "image to report").save(tmp_path / "m.json")
+    pd.testing.assert_frame_equal(Measurements.load(tmp_path / "m.json").rows[list(rows)], rows)
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no measurements at"):
         Measurements.load(tmp_path / "m.json")
