@@ -102,6 +102,19 @@ def data_make(
 
 
 @app.command()
+def methods(as_json: AsJson = False) -> None:
+    """List the methods: what a recipe's `method` may say, and where each comes from."""
+    from .methods.registry import METHODS
+
+    if as_json:
+        _print_json({name: {"summary": entry.summary, "paper": entry.paper} for name, entry in METHODS.items()})
+        return
+    width = max(map(len, METHODS))
+    for name, entry in METHODS.items():
+        typer.echo(f"{name:{width}}  {entry.summary} ({entry.paper})")
+
+
+@app.command()
 def pretrain(
     config: Annotated[Path, typer.Argument(help="A recipe, such as configs/teaching/lsm.yaml.")],
     change: Annotated[

@@ -110,12 +110,14 @@ class OptimizationConfig(Strict):
     The learning rate rises linearly over `warmup` of all steps, and then falls by the `schedule`: "cosine" to zero,
     "step" by the factor `decay` after every epoch, "plateau" by that factor where the validation loss has not improved
     for `patience` epochs. `weight_decay` is decoupled with "adamw", and part of the gradient with "adam".
+    `encoder_learning_rate` is that of trainable encoders, where it is to differ from that of the new heads.
     """
 
     epochs: int = Field(default=6, gt=0)
     batch_size: int = Field(default=64, gt=0)
     optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = Field(default=2e-3, gt=0)
+    encoder_learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["cosine", "step", "plateau"] = "cosine"
