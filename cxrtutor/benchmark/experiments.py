@@ -19,13 +19,14 @@ class RunSpec(Strict):
 
 
 class ExperimentSpec(Strict):
-    """One experiment as its file has it."""
+    """One experiment as its file has it; `retrieval` names a split on which films and reports look for each other."""
 
     runs: dict[str, RunSpec]
     seeds: tuple[int, ...]
     splits: tuple[str, ...] = ("test",)
     protocol: str = "afloc"
     prompts: str = "precise"
+    retrieval: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Trial:
     splits: tuple[str, ...]
     protocol: str
     prompts: str
+    retrieval: str | None
 
     @property
     def file(self) -> str:
@@ -69,6 +71,7 @@ def _trials(name: str, spec: ExperimentSpec, folder: Path) -> list[Trial]:
             splits=spec.splits,
             protocol=spec.protocol,
             prompts=spec.prompts,
+            retrieval=spec.retrieval,
         )
         for run, recipe in spec.runs.items()
         for seed in spec.seeds

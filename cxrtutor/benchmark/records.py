@@ -20,6 +20,7 @@ from ..data.sets import open_studies
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.measurements import Measurements
+from ..evaluation.retrieval import measure_retrieval, score_tables
 from ..methods.model import AlignedModel
 from ..pretraining.loop import pretrain, run_key
 from .experiments import Trial
@@ -32,12 +33,14 @@ class Record:
     Attributes:
         about: `key` (what was asked for), `seconds` (of training), `machine`, `package`, `made` (a date), `config`.
         curve: training loss averaged over every epoch, and the validation loss at its end.
-        measurements: by split.
+        measurements: of localization, by split.
+        retrieval: by direction ("image to report"), where the trial asks for it.
     """
 
     about: Mapping[str, Any]
     curve: Sequence[Mapping[str, int | float]]
     measurements: Mapping[str, Measurements]
+    retrieval: Mapping[str, Measurements]
 
     def save(self, path: Path) -> None:
         """Write the record as JSON.
@@ -49,6 +52,7 @@ class Record:
             "about": self.about,
             "curve": self.curve,
             "measurements": {split: measured.to_json() for split, measured in self.measurements.items()},
+            "retrieval": {direction: measured.to_json() for direction, measured in self.retrieval.items()},
         }
         store.write_file(path, json.dumps(content, indent=1).replace("\n    ", " ") + "\n")
 
@@ -63,8 +67,11 @@ class Record:
             raise InputError(f"There is no record at {path}. `make experiments` runs what is missing.")
         try:
             content = json.loads(path.read_text())
-            measured = {split: Measurements.from_json(values) for split, values in content["measurements"].items()}
-            return cls(content["about"], content["curve"], measured)
+            measured, retrieval = (
+                {name: Measurements.from_json(values) for name, values in part.items()}
+                for part in (content["measurements"], content.get("retrieval", {}))
+            )
+            return cls(content["about"], content["curve"], measured, retrieval)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} does not hold a record ({error!r}). Delete it and run `make experiments`."
@@ -74,6 +81,8 @@ class Record:
 def trial_key(trial: Trial) -> str:
     """What a record of `trial` depends on: the run (configuration, data, loop) and how it is measured."""
     measured = {"splits": trial.splits, "protocol": trial.protocol, "prompts": trial.prompts}
+    if trial.retrieval is not None:
+        measured["retrieval"] = trial.retrieval
     return store.content_key({"run": run_key(trial.config), **measured})
 
 
@@ -94,6 +103,7 @@ def run_trial(trial: Trial) -> Record:
         },
         curve=[_epoch(log, epoch) for epoch in epochs],
         measurements={split: measure_model(model, trial, split) for split in trial.splits},
+        retrieval=retrieval_of_model(model, trial),
     )
 
 
@@ -101,6 +111,14 @@ def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements
     """`model` on a split of the trial's set, by the trial's protocol and prompts."""
     studies = open_studies(trial.config.data.set, split, trial.config.data.edition)
     return evaluate(model, model.image_source(studies), studies, trial.protocol, trial.prompts)
+
+
+def retrieval_of_model(model: AlignedModel, trial: Trial) -> dict[str, Measurements]:
+    """How `model` retrieves, by direction, on the split that the trial names for it; nothing where it names none."""
+    if trial.retrieval is None:
+        return {}
+    studies = open_studies(trial.config.data.set, trial.retrieval, trial.config.data.edition)
+    return measure_retrieval(score_tables(model, studies), studies)
 
 
 def recorded(trial: Trial, folder: Path, *, rerun: bool = False) -> Record:

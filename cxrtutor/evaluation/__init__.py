@@ -2,5 +2,6 @@
 
 `metrics` holds the formulas, `truth` what they are held against, `evaluate` measures a model on every finding of a set,
 `measurements` keeps the result sample by sample, `bootstrap` gives the intervals, `tables` the comparison, and
-`controls` the rows that every honest table has beside the methods. `retrieval` asks for whole films and reports (chapter 06).
+`controls` the rows that every honest table has beside the methods. `retrieval` asks whether whole films and reports
+find each other (chapter 06).
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,10 @@ def trials(tmp_path: Path, data: Path) -> Sequence[Trial]:
 
 
 def assert_same_measurements(first: Record, second: Record) -> None:
-    assert first.measurements.keys() == second.measurements.keys()
-    for split, measured in first.measurements.items():
-        pd.testing.assert_frame_equal(measured.rows, second.measurements[split].rows, atol=1e-4)
+    for one, other in ((first.measurements, second.measurements), (first.retrieval, second.retrieval)):
+        assert one.keys() == other.keys()
+        for name, measured in one.items():
+            pd.testing.assert_frame_equal(measured.rows, other[name].rows[list(measured.rows)], atol=1e-4)
 
 
 def test_a_record_comes_back_as_it_was(trials: Sequence[Trial], tmp_path: Path) -> None:
@@ -40,6 +42,18 @@ def test_a_record_comes_back_as_it_was(trials: Sequence[Trial], tmp_path: Path) 
     assert record.about["key"] == trial_key(trials[0])
     assert record.about["config"]["method"] == "lsm"
     assert record.about["seconds"] > 0
+
+
+def test_films_and_reports_look_for_each_other_where_a_trial_asks_for_it(
+    trials: Sequence[Trial], tmp_path: Path
+) -> None:
+    assert run_trial(trials[0]).retrieval == {}
+    trial = replace(trials[0], retrieval="validation")
+    record = run_trial(trial)
+    assert set(record.retrieval) == {"image to report", "report to image", "image to image"}
+    assert record.retrieval["image to report"].protocol == "retrieval among 8 studies"
+    record.save(tmp_path / "record.json")
+    assert_same_measurements(record, Record.load(tmp_path / "record.json"))
 
 
 def test_its_curve_is_the_logs_mean_of_every_epoch(trials: Sequence[Trial], tmp_path: Path) -> None:
@@ -63,7 +77,7 @@ def test_only_what_is_missing_is_run(trials: Sequence[Trial], tmp_path: Path, mo
     assert run_missing(trials, tmp_path) == []
 
 
-@pytest.mark.parametrize("change", ["learning rate", "loop", "protocol", "prompts", "splits"])
+@pytest.mark.parametrize("change", ["learning rate", "loop", "protocol", "prompts", "splits", "retrieval"])
 def test_an_outdated_record_is_refused_and_made_again(
     trials: Sequence[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -77,8 +91,8 @@ def test_an_outdated_record_is_refused_and_made_again(
     elif change == "loop":
         monkeypatch.setattr(loop, "VERSION", loop.VERSION + 1)
     else:
-        other = {"protocol": "chexlocalize", "prompts": "simple", "splits": ("validation",)}[change]
-        trial = Trial(**{**vars(trial), change: other})
+        other = {"protocol": "chexlocalize", "prompts": "simple", "splits": ("validation",), "retrieval": "test"}
+        trial = replace(trial, **{change: other[change]})
     with pytest.raises(InputError, match=r"another configuration, other data or another .* runs it again"):
         recorded(trial, tmp_path)
     assert run_missing([trial], tmp_path) == [tmp_path / trial.file]
