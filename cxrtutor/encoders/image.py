@@ -126,8 +126,8 @@ class EfficientNetLite(ImageEncoder):
 class ResNet(ImageEncoder):
     """ResNet-50 as GLoRIA and AFLoc use it.
 
-    Every image is interpolated to 299 pixels a side first, where their grids of 38 and 19 come from; shallow is
-    `layer2`, deep `layer3`, final `layer4`.
+    Every image is interpolated to 299 pixels a side first, corner on corner as in GLoRIA's code; that is where their
+    grids of 38 and 19 come from. Shallow is `layer2`, deep `layer3`, final `layer4`.
     """
 
     dims = (512, 1024, 2048)
@@ -138,7 +138,7 @@ class ResNet(ImageEncoder):
         return _timm_network(self.model, pretrained, features_only=True, out_indices=(2, 3, 4))
 
     def _sized(self, images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 new_height new_width"]:
-        return interpolate(images, (self.side, self.side), mode="bilinear")
+        return interpolate(images, (self.side, self.side), mode="bilinear", align_corners=True)
 
     def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         return tuple(self.network(images))

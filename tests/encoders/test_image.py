@@ -98,6 +98,42 @@ def test_shapes_and_gradients(name: str, shallow: tuple, deep: tuple, final: tup
     assert gradients[0].abs().sum() > 0
 
 
+def test_resnets_depths_are_its_layers_on_an_image_of_299_pixels():
+    """`layer2`, `layer3`, `layer4` of ResNet-50 walked by hand, on an image enlarged corner on corner."""
+    encoder = image_encoder("resnet50", pretrained=False, trainable=True).eval()
+    shots = images(1, side=224)
+    features = encoder(shots)
+
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    maps = interpolate(shots, (299, 299), mode="bilinear", align_corners=True)
+    assert maps[0, 0, -1, -1] == shots[0, 0, -1, -1]
+    maps = (maps - mean[:, None, None]) / std[:, None, None]
+    walked = {}
+    for name, part in encoder.network.named_children():
+        maps = walked[name] = part(maps)
+    for depth, layer, side in (("shallow", "layer2", 38), ("deep", "layer3", 19), ("final", "layer4", 10)):
+        assert torch.equal(getattr(features, depth), walked[layer])
+        assert walked[layer].shape[2:] == (side, side)
+    torch.testing.assert_close(features.pooled, walked["layer4"].mean((2, 3)))
+
+
+def test_a_transformers_depths_are_its_blocks():
+    """The eighth block of twelve, walked by hand; the last one after its normalisation, without the [CLS] token."""
+    encoder = image_encoder("vit-b16", pretrained=False, trainable=True).eval()
+    network, shots = encoder.network, images(1, side=64)
+    features = encoder(shots)
+
+    tokens = network._pos_embed(network.patch_embed((shots - encoder.mean) / encoder.std))
+    walked = []
+    for block in network.blocks:
+        tokens = block(tokens)
+        walked.append(tokens)
+    assert len(walked) == 12
+    for given, tokens in ((features.shallow, walked[7]), (features.final, network.norm(walked[11]))):
+        torch.testing.assert_close(given, tokens[:, 1:].mT.unflatten(2, (4, 4)))
+    assert torch.equal(features.deep, features.final)
+
+
 def test_a_transformers_grid_keeps_its_orientation():
     """The patch that is bright in the image, and no other, is the one whose features change most."""
     encoder = image_encoder("vit-b16", pretrained=False, trainable=True)  # not frozen: no filling of blocks
