@@ -21,6 +21,7 @@ class GlobalAlignment(Objective):
 
     `loss = 2 * (w * image_to_text + (1 - w) * text_to_image)`: with the default `w` of one half that is the plain sum
     of both directions. A study whose report has no sentence takes no part: it is neither a match nor a mismatch.
+    Where the temperature is learnt, the parts hold it too, for the log.
 
     Args:
         temperature: what the cosines are divided by.
@@ -61,10 +62,10 @@ class GlobalAlignment(Objective):
                 self.log_temperature.clamp_(min=math.log(SMALLEST_TEMPERATURE))
         image_to_text, text_to_image = both_ways(table / self.temperature)
         weight = self.image_to_text_weight
-        return Alignment(
-            loss=2 * (weight * image_to_text + (1 - weight) * text_to_image),
-            parts={"image_to_text": image_to_text.detach(), "text_to_image": text_to_image.detach()},
-        )
+        parts = {"image_to_text": image_to_text.detach(), "text_to_image": text_to_image.detach()}
+        if self.log_temperature is not None:
+            parts["temperature"] = self.log_temperature.detach().exp()
+        return Alignment(loss=2 * (weight * image_to_text + (1 - weight) * text_to_image), parts=parts)
 
 
 def cosines(

@@ -42,3 +42,19 @@ def info_nce_loop(table, tau):
     image_to_text = -sum(math.log(exp[i][i] / sum(exp[i])) for i in range(n)) / n
     text_to_image = -sum(math.log(exp[i][i] / sum(exp[j][i] for j in range(n))) for i in range(n)) / n
     return image_to_text + text_to_image
+
+
+def global_loss_loop(images, reports, tau, weight=0.5):
+    """ConVIRT's loss, twice the weighted mean of both directions, one study and one number at a time."""
+
+    def cosine(a, b):
+        return sum(x * y for x, y in zip(a, b, strict=True)) / (
+            sum(x * x for x in a).sqrt() * sum(y * y for y in b).sqrt()
+        )
+
+    n, loss = len(images), 0.0
+    exp = [[(cosine(image, report) / tau).exp() for report in reports] for image in images]
+    for i in range(n):
+        loss = loss - 2 * weight * (exp[i][i] / sum(exp[i])).log() / n
+        loss = loss - 2 * (1 - weight) * (exp[i][i] / sum(exp[j][i] for j in range(n))).log() / n
+    return loss

@@ -7,15 +7,19 @@ import math
 import pytest
 import torch
 from batches import paired, select
-from loops import info_nce_loop
+from loops import global_loss_loop, info_nce_loop
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from cxrtutor.alignment import GlobalAlignment
 from cxrtutor.errors import InputError
 
 
+def _inputs(pairs):
+    return pairs.image.pooled, pairs.text.report
+
+
 def gradients(alignment, pairs):
-    return torch.autograd.grad(alignment.loss, (pairs.image.pooled, pairs.text.report))
+    return torch.autograd.grad(alignment.loss, _inputs(pairs))
 
 
 @pytest.mark.parametrize("tau", [0.05, 0.5, 2.0])
@@ -45,6 +49,42 @@ def test_forward_takes_cosines_of_pooled_images_and_reports():
     torch.testing.assert_close(sum(alignment.parts.values()), alignment.loss.detach())
     expected = torch.autograd.grad(objective.loss_from_cosines(table), (pairs.image.pooled, pairs.text.report))
     torch.testing.assert_close(gradients(alignment, pairs), expected)
+
+
+@pytest.mark.parametrize("settings", [{}, {"image_to_text_weight": 0.75}, {"learnable": True}], ids=str)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=str)
+@pytest.mark.parametrize("lengths", [[1, 1], [2, 1, 3, 1, 4], [2, 0, 3]])
+def test_loss_and_gradients_equal_the_loop(lengths, dtype, tolerance, settings):
+    pairs = paired(lengths, dtype=dtype, seed=len(lengths))
+    objective = GlobalAlignment(temperature=0.1, **settings).to(dtype)
+    alignment = objective(pairs)
+    used = torch.tensor(lengths) > 0
+    weight = settings.get("image_to_text_weight", 0.5)
+    tau = torch.tensor(float(objective.temperature), dtype=dtype, requires_grad=True)  # learnt, it starts in float32
+    expected = global_loss_loop(pairs.image.pooled[used], pairs.text.report[used], tau, weight)
+    close = {"rtol": tolerance, "atol": tolerance}
+    torch.testing.assert_close(alignment.loss, expected, **close)
+    *wanted, slope = torch.autograd.grad(expected, (pairs.image.pooled, pairs.text.report, tau))
+    torch.testing.assert_close(torch.autograd.grad(alignment.loss, _inputs(pairs), retain_graph=True), wanted, **close)
+    if objective.log_temperature is not None:  # d/d(log tau) = tau * d/d(tau)
+        (by_log,) = torch.autograd.grad(alignment.loss, objective.log_temperature)
+        torch.testing.assert_close(by_log, tau.detach() * slope, **close)
+
+
+@pytest.mark.parametrize("learnable", [False, True])
+def test_padding_changes_nothing(learnable):
+    lengths = [2, 1, 0, 3]
+    short, long = paired(lengths, dtype=torch.float64), paired(lengths, dtype=torch.float64, padding=40)
+    with torch.no_grad():  # the report's vector is the encoder's; what stands in padded rows must not be looked at
+        long.text.sentences[~long.text.sentence_mask] = math.nan
+        long.text.report.copy_(short.text.report)
+        for depth in ("shallow", "deep", "pooled"):
+            getattr(long.image, depth).copy_(getattr(short.image, depth))
+    objective = GlobalAlignment(learnable=learnable)
+    one, other = objective(short), objective(long)
+    assert torch.equal(one.loss, other.loss)
+    for first, second in zip(gradients(one, short), gradients(other, long), strict=True):
+        assert torch.equal(first, second)
 
 
 def test_weight_divides_the_loss_between_the_directions():
@@ -91,6 +131,19 @@ def test_a_zero_vector_of_a_report_that_has_text_is_finite():
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("lengths", [[1], [0, 0], [1, 0, 2], [1, 1, 1, 1]])
+@pytest.mark.parametrize("learnable", [False, True])
+def test_autocast_is_finite(half, lengths, learnable):
+    pairs = paired(lengths, dtype=half)
+    objective = GlobalAlignment(temperature=0.01, learnable=learnable)
+    with torch.autocast("cpu", half):
+        alignment = objective(pairs)
+    alignment.loss.backward()
+    assert alignment.loss.isfinite()
+    assert all(x.grad.isfinite().all() for x in (*_inputs(pairs), *objective.parameters()))
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_half_precision_reduces_in_float32(half):
     pairs = paired([1, 2, 1], dtype=half)
     with torch.autocast("cpu", half):
@@ -106,6 +159,13 @@ def test_half_precision_reduces_in_float32(half):
 def test_fixed_temperature_is_no_parameter():
     assert GlobalAlignment(temperature=0.3).temperature == 0.3
     assert not list(GlobalAlignment().parameters())
+    assert set(GlobalAlignment()(paired([1, 1])).parts) == {"image_to_text", "text_to_image"}
+
+
+def test_a_learnable_temperature_is_logged():
+    objective = GlobalAlignment(temperature=0.3, learnable=True)
+    temperature = objective(paired([1, 1])).parts["temperature"]
+    assert temperature.item() == pytest.approx(0.3) and not temperature.requires_grad
 
 
 def test_learnable_temperature_starts_where_told_and_follows_its_gradient():
