@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import string
 import warnings
 
 import pytest
@@ -46,11 +48,29 @@ def test_words_are_without_punctuation_and_know_their_sentence():
         ("[SEP]", -1, -1),
     ]
     assert passage.word_sentence.tolist() == [0, 0, 1, 1, 1]
+    assert passage.word_span.tolist() == [[0, 6], [7, 12], [0, 7], [9, 10], [11, 13]]
 
 
 def test_a_sentence_by_itself_owns_the_special_pieces():
     [passage] = pieces(context="sentence").passages([("No effusion.",)])
     assert passage.sentences.tolist() == [0] * len(passage.ids)
+
+
+@given(st.lists(st.text(string.ascii_letters + string.digits + " \n.,;-_/()'", max_size=30), max_size=4))
+def test_spans_are_the_words_characters(sentences: list[str]):
+    [passage] = pieces().passages([tuple(sentences)])
+    found = [[] for _ in sentences]
+    for sentence, (start, end) in zip(passage.word_sentence, passage.word_span, strict=True):
+        found[sentence].append(sentences[sentence][start:end])
+    assert found == [re.findall("[a-zA-Z0-9]+", sentence) for sentence in sentences]
+
+
+@given(st.text(max_size=30))
+def test_spans_lie_in_the_text_and_in_order(sentence: str):
+    [passage] = pieces().passages([(sentence,)])
+    edges = passage.word_span.ravel().tolist()
+    assert edges == sorted(edges)
+    assert all(any(map(str.isalnum, sentence[start:end])) for start, end in passage.word_span)
 
 
 @given(SENTENCES)
@@ -96,6 +116,7 @@ def test_a_word_longer_than_the_limit_is_cut():
     with pytest.warns(UserWarning):
         [passage] = pieces(limit=4).passages([("Pneumothorax.",)])
     assert spelled(passage) == [("[CLS]", -1, -1), ("p", 0, 0), ("##ne", 0, 0), ("[SEP]", -1, -1)]
+    assert passage.word_span.tolist() == [[0, 3]]  # what was read of it
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n", "...", "?!"])

@@ -5,9 +5,10 @@ from hashlib import sha256
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxrtutor.encoders.features import TextFeatures
+from cxrtutor.encoders.pieces import Pieces
 from cxrtutor.encoders.text import Layout, Pooling, TextEncoder, minilm_folder, text_encoder
 from cxrtutor.errors import InputError
 
@@ -36,6 +37,50 @@ def hidden(encoder: TextEncoder, text: str, layers: int = 1) -> tuple[list[str],
     with torch.no_grad():
         states = encoder.network(torch.tensor([encoding.ids]), output_hidden_states=True).hidden_states
     return encoding.tokens, sum(states[-layers:])[0]
+
+
+def spelled(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+def by_loops(encoder: TextEncoder, reports: list[list[str]]) -> list[tuple[list[Tensor], list[Tensor], Tensor]]:
+    """Words, sentences and report of each of some reports, by loops over the network's own states."""
+    pooling, whole = encoder.pooling, encoder.pieces.context == "report"
+    results = []
+    for report in reports:
+        words, sentences, cls = [], [], torch.zeros(encoder.dim)
+        texts = [text for text in report if spelled(text)]
+        for passage in [texts] if whole and texts else [[text] for text in texts]:
+            tokens, vectors = hidden(encoder, " ".join(passage), pooling.layers)
+            cls = vectors[0]
+            at = 1
+            for text in passage:
+                count = len(encoder.pieces.tokenizer.encode(text).tokens) - 2
+                of_sentence: list[list[Tensor]] = []
+                for token, vector in zip(tokens[at : at + count], vectors[at : at + count], strict=True):
+                    if token.startswith("##"):
+                        of_sentence[-1].append(vector)
+                    elif spelled(token):
+                        of_sentence.append([vector])
+                own = [sum(pieces) if pooling.words == "sum" else sum(pieces) / len(pieces) for pieces in of_sentence]
+                first, end = (at, at + count) if whole else (0, len(tokens))  # [CLS] and [SEP] are a lone sentence's
+                sentence = {
+                    "pieces": vectors[first:end].mean(0),
+                    "words": sum(own) / len(own),
+                    "cls": cls,
+                }[pooling.sentences]
+                words += own
+                sentences.append(sentence)
+                at += count
+        nothing = torch.zeros(encoder.dim)
+        in_all = {
+            "sentences": sum(sentences, nothing) / max(len(sentences), 1),
+            "words": sum(words, nothing) / max(len(words), 1),
+            "padded-words": sum(words, nothing) / encoder.pieces.limit,
+            "cls": cls,
+        }[pooling.report]
+        results.append((words, sentences, in_all))
+    return results
 
 
 def assert_same(first: TextFeatures, second: TextFeatures) -> None:
@@ -72,6 +117,63 @@ def test_the_papers_pooling(minilm: TextEncoder):
     torch.testing.assert_close(features.words[0, :2], words, atol=1e-2, rtol=2e-3)
     torch.testing.assert_close(features.sentences[0, 0], words.mean(0), atol=1e-2, rtol=2e-3)
     torch.testing.assert_close(features.report[0], features.words[0, :3].mean(0))
+
+
+POOLINGS = [
+    ("sentence", Pooling(layers=1, words="mean", sentences="pieces", report="sentences")),
+    ("sentence", Pooling(layers=2, words="sum", sentences="cls", report="words")),
+    ("sentence", Pooling(layers=6, words="mean", sentences="words", report="padded-words")),
+    ("report", Pooling(layers=4, words="sum", sentences="words", report="padded-words")),
+    ("report", Pooling(layers=1, words="mean", sentences="pieces", report="cls")),
+    ("report", Pooling(layers=4, words="sum", sentences="words", report="cls")),
+]
+
+
+@pytest.fixture(params=POOLINGS, ids=lambda choice: "-".join(map(str, (choice[0], *vars(choice[1]).values()))))
+def pooled_otherwise(minilm: TextEncoder, request: pytest.FixtureRequest) -> TextEncoder:
+    """MiniLM's network with each of the `POOLINGS`."""
+    context, pooling = request.param
+    encoder = TextEncoder("minilm", minilm.network, False, Pieces(minilm.pieces.tokenizer, 97, context), pooling)
+    encoder.block = 2  # much less to compute
+    return encoder
+
+
+def test_every_pooling_is_the_loops(pooled_otherwise: TextEncoder):
+    encoder, pooling = pooled_otherwise, pooled_otherwise.pooling
+    features = encoder(REPORTS)
+    for row, (words, sentences, report) in enumerate(by_loops(encoder, REPORTS)):
+        found = features.words[row, features.word_mask[row]], features.sentences[row, features.sentence_mask[row]]
+        for unit, expected in zip(found, (words, sentences), strict=True):
+            assert len(unit) == len(expected)
+            for one, other in zip(unit, expected, strict=True):
+                torch.testing.assert_close(one, other, atol=2e-3 * pooling.layers, rtol=2e-3)
+        torch.testing.assert_close(features.report[row], report, atol=2e-3 * pooling.layers, rtol=2e-3)
+    assert not features.report[1].any()
+
+
+def test_no_pooling_depends_on_company(pooled_otherwise: TextEncoder):
+    together, alone = pooled_otherwise(REPORTS), pooled_otherwise(REPORTS[:1])
+    assert torch.equal(alone.words[0], together.words[0, : alone.words.shape[1]])
+    assert torch.equal(alone.sentences[0], together.sentences[0, : alone.sentences.shape[1]])
+    torch.testing.assert_close(alone.report[0], together.report[0])
+
+
+def test_no_pooling_makes_something_of_nothing(pooled_otherwise: TextEncoder):
+    features = pooled_otherwise([[], ["..."], ["", " "]])
+    for value in (features.words, features.sentences, features.report):
+        assert not value.any()
+
+
+def test_words_are_found_again_in_their_sentences(minilm: TextEncoder, whole_reports: TextEncoder):
+    for encoder in (minilm, whole_reports):
+        features = encoder(REPORTS)
+        assert features.word_span.shape == (4, LONGEST, 2)
+        assert (features.word_span[~features.word_mask] == -1).all()
+        words = [
+            REPORTS[2][sentence][start:end]
+            for sentence, (start, end) in zip(features.word_sentence[2], features.word_span[2], strict=True)
+        ]
+        assert " ".join(words) == "No pneumothorax The heart is normal ground glass opacity of 1 5 cm at the right base"
 
 
 def test_masks_and_zeros(minilm: TextEncoder, whole_reports: TextEncoder):
@@ -157,6 +259,29 @@ def test_gradients_reach_a_trainable_encoder():
     assert encoder.network.embeddings.word_embeddings.weight.grad.any()
 
 
+def test_only_the_last_layers_are_trained():
+    encoder = text_encoder("minilm", trainable=True, trainable_layers=2, pretrained=False).train()
+    network = encoder.network
+    fixed, trained = [network.embeddings, *network.encoder.layer[:4]], list(network.encoder.layer[4:])
+    below = []
+    network.encoder.layer[3].register_forward_hook(lambda module, given, output: below.append(output))
+    encoder(REPORTS).report.square().mean().backward()
+    assert below
+    assert not any(output.requires_grad for output in below)
+    assert all(parameter.grad is None for part in fixed for parameter in part.parameters())
+    assert all(parameter.grad is not None for part in trained for parameter in part.parameters())
+    dropout = {part: any(m.training for m in part.modules() if isinstance(m, nn.Dropout)) for part in fixed + trained}
+    assert [*dropout.values()] == [False] * 5 + [True] * 2
+    assert {key.split(".")[3] for key in encoder.changeable_state()} == {"4", "5"}
+    assert not encoder.eval().training
+
+
+def test_all_layers_but_not_the_embeddings():
+    encoder = text_encoder("minilm", trainable=True, trainable_layers=6, pretrained=False)
+    assert not any(parameter.requires_grad for parameter in encoder.network.embeddings.parameters())
+    assert all(parameter.requires_grad for parameter in encoder.network.encoder.parameters())
+
+
 def test_a_trainable_encoder_computes_what_a_frozen_one_does(minilm: TextEncoder):
     trainable = text_encoder("minilm", trainable=True).eval()
     with torch.no_grad():
@@ -169,6 +294,23 @@ def test_bio_clinical_bert_has_the_papers_settings():
     assert encoder.pieces.limit == 97
     assert encoder.pooling == Pooling(layers=4, words="sum", sentences="words", report="words")
     assert encoder([["No effusion."]]).sentences.shape == (1, 1, 768)
+
+
+def test_the_papers_limit_ends_a_long_report_with_a_whole_sentence():
+    """A report as hospitals write them, with breaks in its lines, of more pieces than the encoder takes."""
+    encoder = text_encoder("bio-clinical-bert", pretrained=False, context="report")
+    report = [
+        "PA and lateral views of the chest\nprovided.  Lung volumes are low.",
+        "There is a moderate left pleural effusion\nwith associated compressive atelectasis.",
+        "No pneumothorax.",
+    ]
+    with pytest.warns(UserWarning, match="1 of 1 texts are longer than the 97 word pieces"):
+        long = encoder([report * 4])
+    kept = int(long.sentence_mask.sum())
+    assert long.sentence_mask[0].tolist() == [True] * kept + [False] * (12 - kept)
+    pieces = [len(encoder.pieces.tokenizer.encode(text).ids) - 2 for text in report * 4]
+    assert sum(pieces[:kept]) <= 95 < sum(pieces[: kept + 1])
+    torch.testing.assert_close(encoder([(report * 4)[:kept]]).report, long.report)
 
 
 def test_the_same_twice(minilm: TextEncoder):
@@ -202,6 +344,14 @@ def test_prompts_are_checked(minilm: TextEncoder):
         ({"name": "minilm", "context": "study"}, "'study'"),
         ({"name": "minilm", "limit": 513}, "limit = 513"),
         ({"name": "minilm", "limit": 2}, "limit = 2"),
+        ({"name": "minilm", "trainable_layers": 2}, "trainable_layers is given for a frozen"),
+        ({"name": "minilm", "trainable": True, "trainable_layers": 7}, "trainable_layers = 7.* 1 to 6"),
+        ({"name": "minilm", "pooling": Pooling(7, "sum", "words", "words")}, "layers = 7.* 1 to 6"),
+        ({"name": "minilm", "pooling": Pooling(1, "sum", "words", "cls")}, "report = 'cls'.*context = 'report'"),
+        (
+            {"name": "minilm", "pooling": Pooling(1, "sum", "cls", "words"), "context": "report"},
+            "sentences = 'cls'.*context = 'sentence'",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(options: dict, message: str):
