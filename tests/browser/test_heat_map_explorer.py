@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pixels import any_pixel
 
 from cxrtutor.evaluation.metrics import dice, iou
 from cxrtutor.localization.heatmap import min_max
@@ -105,30 +106,18 @@ def test_prompts_are_text_whatever_they_hold(explorer):
 def test_the_picture_shows_truth_and_heat_as_asked(explorer):
     canvas = explorer.get_by_role("img").first
 
-    def any_pixel(condition: str) -> bool:
-        script = """(canvas, condition) => {
-            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
-            copy.drawImage(canvas, 0, 0);
-            const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-            const holds = new Function("red", "green", "blue", `return ${condition}`);
-            return Array.from({ length: data.length / 4 }, (_, k) => data.subarray(4 * k, 4 * k + 3)).some(
-                (pixel) => holds(...pixel),
-            );
-        }"""
-        return canvas.evaluate(script, condition)
-
     truth, warm = "red < 3 && green > 226 && blue > 252", "red - blue > 90"
-    assert any_pixel(truth)
+    assert any_pixel(canvas, truth)
     explorer.get_by_role("checkbox").first.focus()
     explorer.keyboard.press("Space")
-    assert not any_pixel(truth)
+    assert not any_pixel(canvas, truth)
     assert "not shown" in canvas.get_attribute("aria-label")
 
     opacity = explorer.get_by_role("slider", name="opacity").first
     opacity.fill("0")
-    assert not any_pixel(warm)
+    assert not any_pixel(canvas, warm)
     opacity.fill("1")
-    assert any_pixel(warm)
+    assert any_pixel(canvas, warm)
 
 
 def test_the_new_numbers_are_announced_once_the_slider_rests(explorer):
