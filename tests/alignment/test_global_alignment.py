@@ -60,7 +60,8 @@ def test_loss_and_gradients_equal_the_loop(lengths, dtype, tolerance, settings):
     alignment = objective(pairs)
     used = torch.tensor(lengths) > 0
     weight = settings.get("image_to_text_weight", 0.5)
-    tau = torch.tensor(float(objective.temperature), dtype=dtype, requires_grad=True)  # learnt, it starts in float32
+    # A learnt temperature starts as a float32.
+    tau = torch.as_tensor(objective.temperature, dtype=dtype).detach().clone().requires_grad_()
     expected = global_loss_loop(pairs.image.pooled[used], pairs.text.report[used], tau, weight)
     close = {"rtol": tolerance, "atol": tolerance}
     torch.testing.assert_close(alignment.loss, expected, **close)
