@@ -2,158 +2,87 @@
 
 from __future__ import annotations
 
-import time
-from itertools import accumulate
+from functools import partial
 
+import numpy as np
+import pandas as pd
 import pytest
-import torch
-from torch.nn.functional import cosine_similarity, cross_entropy
+from measuring import operations, operations_a_second, peak_bytes, seconds
+from similarity_forms import FORMS, all_pairs, inputs, kernel, loop_of_the_peers, step
 
-from cxrtutor.alignment.similarity import local_similarity
+from cxrtutor.viewing import colours, figures
 
-T1, T2, T3 = 4.0, 5.0, 10.0
-
-
-def kernel(regions, units, mask):
-    return local_similarity(regions, units, mask, attention_temperature=T1, aggregation_temperature=T2)
-
-
-def loop_of_the_peers(regions, units, mask):
-    """A loop over reports that skips padding, step by step as in GLoRIA's public code."""
-    batch, columns = len(regions), []
-    for u, present in zip(units, mask, strict=True):
-        words = u[present].T.repeat(batch, 1, 1)
-        count = words.shape[2]
-        attention = torch.bmm(regions, words).view(-1, count).softmax(dim=-1).view(batch, -1, count)
-        attention = attention.transpose(1, 2).contiguous().view(batch * count, -1) * T1
-        attention = attention.softmax(dim=-1).view(batch, count, -1).transpose(1, 2).contiguous()
-        contexts = torch.bmm(regions.transpose(1, 2), attention)
-        contexts, words = (x.transpose(1, 2).contiguous().view(batch * count, -1) for x in (contexts, words))
-        cosines = cosine_similarity(words, contexts).view(batch, count)
-        columns.append((T2 * cosines).exp().sum(dim=1, keepdim=True).log())
-    return torch.cat(columns, dim=1)
+SETTINGS = {
+    "words, 128-d": {"batch": 32, "shortest": 32, "longest": 64, "side": 19, "dim": 128},
+    "words, 768-d": {"batch": 32, "shortest": 32, "longest": 64, "side": 19, "dim": 768},
+    "sentences, 128-d": {"batch": 64, "shortest": 3, "longest": 8, "side": 16, "dim": 128},
+}
+WORDS = [8, 16, 32, 64, 128]
+SIDES = [7, 10, 14, 19, 27, 38]
 
 
-def lean_loop(regions, units, mask):
-    """The same loop without its copies: broadcasting instead of repeating."""
-    columns = []
-    for u, present in zip(units, mask, strict=True):
-        u = u[present]
-        attention = (T1 * (regions @ u.T).softmax(dim=2)).softmax(dim=1)
-        columns.append((T2 * cosine_similarity(attention.mT @ regions, u, dim=2)).logsumexp(dim=1))
-    return torch.stack(columns, dim=1)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_at_least_one_and_a_half_times_as_fast_as_the_peers_loop(timed, report, setting):
+    tensors = inputs(**SETTINGS[setting])
+    works = {name: partial(step, form, *tensors) for name, form in FORMS.items()}
+    taken = timed.pedantic(seconds, (works,), {"repeats": 4})
+    counted, rate = operations(works["kernel"]), operations_a_second()
+    table = pd.DataFrame({"seconds": taken, "MiB at most": {n: peak_bytes(w) / 2**20 for n, w in works.items()}})
+    table.insert(1, "speed", table["seconds"]["loop_of_the_peers"] / table["seconds"])
+    table.insert(3, "of all pairs", table["MiB at most"] / table["MiB at most"]["all_pairs"])
+    bound = taken["loop_of_the_peers"] / (counted / rate)
+    report.add(
+        f"Local similarity: {setting}",
+        "Batch {batch}, {shortest} to {longest} units a report, {side} x {side} regions, {dim} dimensions. ".format(
+            **SETTINGS[setting]
+        )
+        + "speed: times as fast as the peers' loop, which skips padding. "
+        f"Matrix products are {counted / 1e9:.1f} GFLOP (10⁹ operations), the same in the kernel and in the loop; "
+        f"at the {rate / 1e9:.0f} GFLOP a second that this machine reaches in a plain product they alone "
+        f"take {counted / rate:.3f} s, so nothing that computes them in this precision is more than {bound:.2f} times "
+        "as fast.",
+        table.round({"seconds": 3, "speed": 2, "MiB at most": 0, "of all pairs": 2}),
+    )
+    assert table["speed"]["kernel"] >= 1.5
 
 
-def all_pairs(regions, units, mask):
-    """Plain autograd over the tensor of all images x reports x regions x padded units."""
-    scores = torch.einsum("imd,jkd->ijmk", regions, units)
-    shares = scores.masked_fill(~mask[None, :, None], -torch.inf).softmax(dim=3)
-    contexts = torch.einsum("ijmk,imd->ijkd", (T1 * shares).softmax(dim=2), regions)
-    cosines = cosine_similarity(contexts, units[None], dim=3)
-    return (T2 * cosines).masked_fill(~mask[None], -torch.inf).logsumexp(dim=2)
+@pytest.mark.parametrize("setting", ["words, 128-d"])
+def test_a_third_of_the_memory_of_all_pairs(benchmark, setting):
+    tensors = inputs(**SETTINGS[setting])
+    peak = benchmark.pedantic(lambda: [peak_bytes(partial(step, form, *tensors)) for form in (kernel, all_pairs)])
+    assert 0 < peak[0] <= peak[1] / 3
 
 
-FORMS = {form.__name__: form for form in (kernel, loop_of_the_peers, lean_loop, all_pairs)}
+def test_cost_grows_no_faster_than_units_and_regions(timed, report):
+    longer = {words: {"shortest": words // 2, "longest": words, "side": 14} for words in WORDS}
+    finer = {side**2: {"shortest": 16, "longest": 32, "side": side} for side in SIDES}
+    taken = timed.pedantic(lambda: {"units a report": growth(longer), "regions an image": growth(finer)})
+    figure, grid = figures.panels(2, aspect=0.75)
+    for axes, (axis, table) in zip(grid, taken.items(), strict=True):
+        for (form, column), colour in zip(table.items(), colours.SERIES, strict=False):
+            axes.plot(column.index, column, marker="o", markersize=4, color=colour, label=form)
+        axes.set(xlabel=axis, ylabel="seconds", xlim=(0, None), ylim=(0, None))
+        axes.legend(frameon=False, fontsize=8)
+    report.add(
+        "Growth with units and regions",
+        "Batch 16, 128 dimensions; reports ragged from half the units to all. Left on 14 x 14 regions, right with "
+        "16 to 32 units. A straight line through the origin is linear growth.",
+        figure,
+        *(table.rename_axis(axis).round(3) for axis, table in taken.items()),
+    )
+    for table in taken.values():
+        last = table["kernel"].iloc[-3:]
+        exponent = np.polyfit(np.log(last.index.astype(float)), np.log(last), 1)[0]
+        assert exponent < 1.15
 
 
-def inputs(batch=32, shortest=32, longest=64, side=19, dim=128):
-    """Ragged reports of `shortest` to `longest` units, as even a spread as the batch allows, in a random order."""
-    generator = torch.Generator().manual_seed(0)
-    lengths = torch.linspace(shortest, longest, batch).round().long()[torch.randperm(batch, generator=generator)]
-    mask = torch.arange(longest) < lengths[:, None]
-    regions = torch.randn(batch, side * side, dim, generator=generator) / dim**0.25
-    units = torch.randn(batch, longest, dim, generator=generator) / dim**0.25 * mask[..., None]
-    return regions.requires_grad_(), units.requires_grad_(), mask
-
-
-def step(form, regions, units, mask):
-    """One forward and backward pass of the loss."""
-    regions.grad = units.grad = None
-    logits = T3 * form(regions, units, mask)
-    target = torch.arange(len(logits))
-    (cross_entropy(logits, target) + cross_entropy(logits.T, target)).backward()
-
-
-def seconds(form, *tensors):
-    """Processor seconds of one step, which a busy machine lengthens less than those on the wall."""
-    start = time.process_time()
-    step(form, *tensors)
-    return time.process_time() - start
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.benchmark(group="words: batch 32, 32-64 units, 19x19, 128-d")
-@pytest.mark.parametrize("form", FORMS)
-def test_words(benchmark, form):
-    benchmark.pedantic(step, (FORMS[form], *inputs()), rounds=5, warmup_rounds=1)
-
-
-@pytest.mark.benchmark(group="words at paper width: batch 16, 32-64 units, 19x19, 768-d")
-@pytest.mark.parametrize("form", ["kernel", "loop_of_the_peers", "lean_loop"])
-def test_words_at_paper_width(benchmark, form):
-    benchmark.pedantic(step, (FORMS[form], *inputs(batch=16, dim=768)), rounds=3, warmup_rounds=1)
-
-
-@pytest.mark.benchmark(group="sentences: batch 64, 3-8 units, 16x16, 128-d")
-@pytest.mark.parametrize("form", FORMS)
-def test_sentences(benchmark, form):
-    tensors = inputs(batch=64, shortest=3, longest=8, side=16)
-    benchmark.pedantic(step, (FORMS[form], *tensors), rounds=5, warmup_rounds=1)
-
-
-@pytest.fixture
-def timed(benchmark):
-    """`benchmark` for claims about time, which only `make bench` judges: beside a test suite a clock says little."""
-    if benchmark.disabled:
-        pytest.skip("time is measured by `make bench`")
-    return benchmark
-
-
-@pytest.mark.benchmark(group="claims")
-def test_at_least_one_and_a_half_times_as_fast_as_the_peers_loop(timed):
-    tensors = inputs()
-    times = {form: [] for form in (kernel, loop_of_the_peers)}
-    for _ in range(8):  # taking turns, so that both meet the same machine
-        for form, taken in times.items():
-            taken.append(seconds(form, *tensors))
-    timed.pedantic(step, (kernel, *tensors), rounds=1)
-    timed.extra_info["speedup"] = speedup = min(times[loop_of_the_peers][1:]) / min(times[kernel][1:])
-    assert speedup >= 1.5
-
-
-@pytest.mark.benchmark(group="claims")
-@pytest.mark.parametrize("doubled", ["units", "regions"])
-def test_cost_grows_no_faster_than_units_and_regions(timed, doubled):
-    once = inputs(batch=16, shortest=16, longest=32, side=14)
-    twice = {
-        "units": inputs(batch=16, shortest=32, longest=64, side=14),
-        "regions": inputs(batch=16, shortest=16, longest=32, side=20),  # 400 cells for 196
-    }[doubled]
-    times = [(seconds(kernel, *once), seconds(kernel, *twice)) for _ in range(10)]
-    timed.pedantic(step, (kernel, *twice), rounds=1)
-    timed.extra_info["growth"] = growth = min(t for _, t in times) / min(t for t, _ in times)
-    assert growth < 2.5
-
-
-@pytest.mark.benchmark(group="claims")
-def test_a_third_of_the_memory_of_all_pairs(benchmark):
-    peak = {form: peak_memory(FORMS[form]) for form in ("kernel", "all_pairs")}
-    benchmark.pedantic(step, (kernel, *inputs()), rounds=1)
-    benchmark.extra_info["mebibytes"] = {form: round(size / 2**20) for form, size in peak.items()}
-    assert 0 < peak["kernel"] <= peak["all_pairs"] / 3
-
-
-def peak_memory(form):
-    """The most bytes of tensors that one step has alive at a time, beyond its inputs, as the allocator counts them."""
-    tensors = inputs()
-    with torch.autograd.profiler.profile(profile_memory=True) as profile:
-        step(form, *tensors)
-    allocations = [event for event in profile.kineto_results.events() if event.name() == "[memory]"]
-    return max(accumulate(event.nbytes() for event in sorted(allocations, key=lambda event: event.start_ns())))
+def growth(sizes):
+    """Seconds of the kernel and of the peers' loop by size."""
+    return pd.DataFrame(
+        {
+            size: seconds(
+                {f.__name__: partial(step, f, *inputs(batch=16, **setting)) for f in (kernel, loop_of_the_peers)}, 4
+            )
+            for size, setting in sizes.items()
+        }
+    ).T
