@@ -68,6 +68,21 @@ def test_frozen_encoders_are_not_saved_and_trainable_ones_are(lsm: AlignedModel)
     assert {"image_encoder", "image_projection"} < {key.split(".")[0] for key in trainable.changeable_state()}
 
 
+def test_the_text_encoders_settings_reach_it_and_what_was_trained_of_it_is_saved(tmp_path: Path) -> None:
+    pooling = {"layers": 2, "words": "sum", "sentences": "words", "report": "padded-words"}
+    settings = {"trainable": True, "trainable_layers": 1, "pretrained": False, "pooling": pooling, "limit": 40}
+    model = fresh("lsm", text_encoder=settings)
+    assert vars(model.text_encoder.pooling) == pooling
+    assert model.text_encoder.pieces.limit == 40
+    saved = {key.split(".encoder.layer.")[-1] for key in model.changeable_state() if key.startswith("text_encoder.")}
+    assert {key.split(".")[0] for key in saved} == {"5"}
+    with torch.no_grad():
+        model.text_encoder.network.encoder.layer[5].output.dense.weight.mul_(2)
+    model.save_pretrained(tmp_path / "model")
+    loaded = AlignedModel.from_pretrained(tmp_path / "model")
+    assert torch.equal(loaded.embed_prompts(PROMPTS), model.embed_prompts(PROMPTS))
+
+
 @pytest.mark.parametrize("damage", ["no folder", "no weights", "truncated", "other shapes", "unknown key"])
 def test_what_cannot_be_loaded_says_why(lsm: AlignedModel, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "model"
