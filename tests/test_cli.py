@@ -24,7 +24,7 @@ from cxrtutor.data.images import read_image
 from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.encoders.features import ImageFeatures
 from cxrtutor.evaluation.measurements import METRICS, Measurements
-from cxrtutor.methods.registry import method
+from cxrtutor.methods.registry import METHODS, method
 
 
 class Ended(NamedTuple):
@@ -99,6 +99,7 @@ class TestHelp:
             ([], "Find lesions in chest radiographs"),
             (["data"], "Make the data"),
             (["data", "make"], "--edition"),
+            (["methods"], "List the methods"),
             (["pretrain"], "--set"),
             (["localize"], "--prompt"),
             (["evaluate"], "--protocol"),
@@ -168,6 +169,19 @@ def test_an_edition_that_there_is_not(cxrtutor_: Callable[..., Ended]) -> None:
 
 
 @pytest.mark.usefixtures("small_text_encoder", "home")
+class TestMethods:
+    def test_every_method_is_a_line(self, cxrtutor_: Callable[..., Ended]) -> None:
+        lines = cxrtutor_("methods").out.splitlines()
+        assert [line.split()[0] for line in lines] == list(METHODS)
+        assert "words attending to regions (Huang et al., ICCV 2021)" in lines[list(METHODS).index("gloria")]
+
+    def test_as_json(self, cxrtutor_: Callable[..., Ended]) -> None:
+        listed = cxrtutor_("methods", "--json").json
+        assert {name: (entry["summary"], entry["paper"]) for name, entry in listed.items()} == {
+            name: (entry.summary, entry.paper) for name, entry in METHODS.items()
+        }
+
+
 class TestPretrainAndEvaluate:
     @pytest.fixture
     def config(self, data: Path, tmp_path: Path) -> Path:
