@@ -30,8 +30,8 @@ test: $(INSTALLED) ## check everything: style, package, chapters, and the built 
 experiments: $(INSTALLED) ## run the recorded experiments whose records are missing or outdated
 	$(BIN)/cxrtutor experiments
 
-bench: $(INSTALLED) ## time the parts that must stay fast
-	$(BIN)/python -m pytest tests --benchmark-enable --benchmark-only
+bench: $(INSTALLED) ## time the parts that must stay fast; the report goes to _build/bench
+	$(BIN)/python -m pytest tests/bench --bench
 
 clean: ## remove the site and the tools' caches; data sets, runs and .venv stay
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks .coverage

@@ -65,9 +65,6 @@ def _html(shown: pd.DataFrame | Figure) -> str:
 def _processor() -> str:
     """The processor's name, where the system tells."""
     told = Path("/proc/cpuinfo")
-    names = (
-        [line.partition(":")[2] for line in told.read_text().splitlines() if line.startswith("model name")]
-        if (told.is_file())
-        else []
-    )
-    return names[0].strip() if names else platform.processor() or platform.machine()
+    lines = told.read_text().splitlines() if told.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

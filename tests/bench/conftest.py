@@ -19,21 +19,19 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture
-def timed(benchmark):
-    """`benchmark` for claims about time, which only `make bench` judges: beside a test suite a clock says little."""
-    if benchmark.disabled:
-        pytest.skip("time is measured by `make bench`")
-    return benchmark
-
-
 @pytest.fixture(scope="session")
 def report(request):
-    """Where benches write what they measured."""
+    """Where benches write what they measured. Only `make bench` judges time; beside other tests a clock lies."""
+    if not request.config.getoption("--bench", default=False):
+        pytest.skip("time is measured by `make bench`")
     report = Report()
     yield report
     report.write(REPORT)
     request.config.bench_report = REPORT
+
+
+def pytest_addoption(parser):
+    parser.addoption("--bench", action="store_true", help="measure time too, and write the bench report")
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -27,7 +27,7 @@ LIMITS = {"gloria": 0.15, "lsm": 0.15, "afloc": 0.35}
 
 
 @pytest.fixture(scope="module")
-def encoded():
+def encoded(report):
     """Features of a batch by AFLoc's encoders, which are those of all three, and what they cost."""
     model, _ = recipe("afloc")
     images = torch.rand(BATCH, 1, model.image_size, model.image_size)
@@ -45,16 +45,15 @@ def encoded():
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_heads_and_losses_are_a_small_part_of_a_step(timed, report, name, request):
-    (image, text), encoders = request.getfixturevalue("encoded")
+def test_heads_and_losses_are_a_small_part_of_a_step(report, encoded, name):
+    (image, text), encoders = encoded
     model, objective = recipe(name)
     image, text = (replace(side, **leaves(side)) for side in (image, text))
 
     def align():
         objective(model(image, text)).loss.backward()
 
-    taken = {"encoders": encoders["seconds"]}
-    taken |= timed.pedantic(seconds, ({"heads and losses": align},), {"repeats": 3})
+    taken = {"encoders": encoders["seconds"]} | seconds({"heads and losses": align}, repeats=3)
     counted = {"encoders": encoders["operations"], "heads and losses": operations(align)}
     share, bound = (costs["heads and losses"] / sum(costs.values()) for costs in (taken, counted))
     report.add(
