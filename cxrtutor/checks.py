@@ -437,13 +437,10 @@ def _macro_by_column(values: np.ndarray, categories: np.ndarray) -> np.ndarray:
 def map_side(answer):
     """The image encoder: the side of a convolution's map."""
     given = answer(224, 7, 2, 3)
+    yield same(answer(10, 3, 1, 0), 7), "10 pixels, a kernel of 3: yours has 7 places. Count them on your fingers."
     yield same(given, 109), "You pad nowhere. How many pixels does the padding add to a row?"
     yield same(given, 111), "A row has two ends, and both are padded."
     yield same(given, 111.5) or same(given, 112.5), "Half a step is no step: the kernel must fit whole. Round down."
-    yield (
-        same(answer(10, 3, 1, 0), 7),
-        "Of 10 pixels and a kernel of 3 yours are 7 places. Count them with your fingers.",
-    )
     yield same(answer(10, 3, 1, 0), 10), "A kernel of 3 without padding cannot be centred on the outermost pixels."
 
 
