@@ -216,7 +216,7 @@ def evaluate(
     ] = "test",
     protocol: Annotated[str, typer.Option(help="afloc, biovil, medklip, chexlocalize.")] = "afloc",
     prompts: Annotated[
-        str, typer.Option(help="'precise' (the phrase of each lesion) or 'simple' (its category).")
+        str, typer.Option(help="'precise' (each lesion's phrase), 'simple' (its category), 'report'.")
     ] = "precise",
     save: Annotated[
         Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)

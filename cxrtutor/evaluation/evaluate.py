@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 from typing import runtime_checkable
@@ -84,16 +84,17 @@ def evaluate(
         images: position `i` holds the features of `studies[i]`.
         studies: their findings are the truth; studies without findings are not asked.
         protocol: the name of a protocol, or a protocol.
-        prompts: "precise" (the finding's phrase), "simple" ("Findings suggesting ..."), or a function of a finding.
+        prompts: "precise" (the finding's phrase), "simple" ("Findings suggesting ..."), "report" (the whole report), or
+            a function of a finding.
 
     Raises:
         InputError: there is no such protocol or no such prompts, a mask does not fit its image, or no finding is asked
             for.
     """
-    protocol, ask = protocol_named(protocol), asking(prompts)
+    protocol, ask_of = protocol_named(protocol), asking(prompts)
     rows = []
     with in_use(model) as device:
-        for samples in _batches(_asked(studies, ask)):
+        for samples in _batches(_asked(studies, ask_of)):
             features = images.batch([sample.index for sample in samples]).to(device)
             similarity = model.similarity_maps(features, [sample.prompt for sample in samples])
             truth = torch.from_numpy(np.stack([sample.truth for sample in samples])).to(similarity.device)
@@ -137,10 +138,11 @@ def _over_thresholds(scores: Float[Tensor, "thresholds batch"], protocol: Protoc
     return scores.amax(dim=0) if protocol.over_thresholds == "best" else scores.nanmean(dim=0)
 
 
-def _asked(studies: Sequence[Study], ask: Ask) -> Iterator[Sample]:
+def _asked(studies: Sequence[Study], ask_of: Callable[[Study], Ask]) -> Iterator[Sample]:
     progress = tqdm(range(len(studies)), desc="measuring", unit="study", disable=None, delay=5)
     for index in progress:
-        yield from samples_of(index, studies[index], ask)
+        study = studies[index]
+        yield from samples_of(index, study, ask_of(study))
 
 
 def _batches(samples: Iterable[Sample]) -> Iterator[list[Sample]]:

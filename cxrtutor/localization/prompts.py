@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..data.prompts import simple_prompt
-from ..data.study import Finding
+from ..data.study import Finding, Study
 from ..errors import InputError
 
 Ask = Callable[[Finding], str | None]
@@ -22,17 +22,26 @@ def simple(finding: Finding) -> str:
     return simple_prompt(finding.name)
 
 
-PROMPTS: dict[str, Ask] = {"precise": precise, "simple": simple}
+def report(study: Study) -> Ask:
+    """The whole report at once: what is present, what is absent, and what is normal."""
+    return lambda finding: study.report.text
 
 
-def asking(prompts: str | Ask) -> Ask:
-    """The way to ask of that name; a function is returned as it is.
+PROMPTS: dict[str, Callable[[Study], Ask]] = {
+    "precise": lambda study: precise,
+    "simple": lambda study: simple,
+    "report": report,
+}
+
+
+def asking(prompts: str | Ask) -> Callable[[Study], Ask]:
+    """How each study is asked, by the name of the way; a function asks every study alike.
 
     Raises:
         InputError: there is none of that name.
     """
     if callable(prompts):
-        return prompts
+        return lambda study: prompts
     if prompts not in PROMPTS:
         raise InputError(f"There are no prompts {prompts!r}. Choose one of: {', '.join(PROMPTS)}, or give a function.")
     return PROMPTS[prompts]

@@ -95,6 +95,8 @@ def test_findings_asked_for_in_the_same_words_are_one_sample():
     simple = evaluate(Knows(studies), Positions(), studies, prompts="simple").rows
     assert simple["lesions"].tolist() == ["0+2+3", "1"]
     assert simple["prompt"].tolist() == ["Findings suggesting nodule.", "Findings suggesting mass."]
+    whole = evaluate(Knows(studies), Positions(), studies, prompts="report").rows
+    assert whole[["lesions", "prompt"]].values.tolist() == [["0+1+2+3", studies[0].report.text]]
 
 
 def test_a_function_may_leave_findings_unasked():
