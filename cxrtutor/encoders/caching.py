@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def text_source(encoder: TextEncoder, studies: Studies) -> CachedTexts | LiveTex
     return LiveTexts(encoder, studies) if encoder.trainable else cached_texts(encoder, studies)
 
 
-Choice = Sequence[Int[np.ndarray, " sentences"]]
+Choice = Sequence[Int[np.ndarray, " _"]]
 """For every report of a batch, the sentences to take of it, in this order."""
 
 
@@ -114,7 +115,7 @@ class LiveTexts:
     def __len__(self) -> int:
         return len(self.reports)
 
-    def with_words(self, index: int) -> Int[np.ndarray, " sentences"]:
+    def with_words(self, index: SupportsIndex) -> Int[np.ndarray, " sentences"]:
         """The sentences of a report that hold words."""
         spelled = [any(map(str.isalnum, text)) for text in self.reports[index]]
         return np.flatnonzero(spelled)
@@ -147,7 +148,7 @@ class CachedTexts:
     def __len__(self) -> int:
         return len(self.member_offsets) - 1
 
-    def with_words(self, index: int) -> Int[np.ndarray, " sentences"]:
+    def with_words(self, index: SupportsIndex) -> Int[np.ndarray, " sentences"]:
         """The sentences of a report that hold words, where sentences were encoded one by one."""
         layout = self.encoded.layout
         return np.flatnonzero(layout.sentence_mask[layout.sentence_offsets[self._passages(index)]])
@@ -162,9 +163,10 @@ class CachedTexts:
             reports = [passages[places] for passages, places in zip(reports, choice, strict=True)]
         return self.encoder.assemble(self.encoded, reports)
 
-    def _passages(self, index: int) -> Int[np.ndarray, " passages"]:
+    def _passages(self, index: SupportsIndex) -> Int[np.ndarray, " passages"]:
         """The passages that a report is made of."""
-        return self.members[self.member_offsets[index] : self.member_offsets[index + 1]]
+        report = operator.index(index)
+        return self.members[self.member_offsets[report] : self.member_offsets[report + 1]]
 
 
 def cached_images(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> CachedImages:

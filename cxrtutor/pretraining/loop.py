@@ -20,7 +20,7 @@ from .. import store
 from ..alignment.alignment import Objective
 from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
-from ..encoders.caching import CachedImages, CachedTexts, LiveImages, LiveTexts, text_source
+from ..encoders.caching import CachedImages, CachedTexts, Choice, LiveImages, LiveTexts, text_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError
 from ..methods.config import RunConfig
@@ -29,10 +29,12 @@ from ..methods.registry import method
 from .checkpoint import load_checkpoint, save_checkpoint
 from .gathering import gather_pairs
 from .run import Log, Run
-from .schedule import batches, learning_rate
+from .sampling import batches, shown_sentences
+from .schedule import learning_rate
 
 VERSION = 1
-"""Part of every run's key: raised when the loop comes to train differently from the same configuration."""
+"""Part of every run's key: raised when the loop comes to train differently from the same configuration, or when a
+default of a configuration changes."""
 
 STANDARDIZATION_SAMPLE = 512
 """Training studies from which the channels' means and deviations are measured."""
@@ -72,16 +74,20 @@ class Pairs:
     def of(cls, model: AlignedModel, studies: StudyDataset) -> Pairs:
         return cls(model.image_source(studies), text_source(model.text_encoder, studies))
 
-    def batch(self, indices: Int[np.ndarray, " batch"]) -> tuple[ImageFeatures, TextFeatures]:
-        return self.images.batch(indices), self.texts.batch(indices)
+    def batch(
+        self, indices: Int[np.ndarray, " batch"], choice: Choice | None = None
+    ) -> tuple[ImageFeatures, TextFeatures]:
+        return self.images.batch(indices), self.texts.batch(indices, choice)
 
 
 def run_key(config: RunConfig) -> dict[str, Any]:
-    """Everything a run depends on: the configuration with all its defaults, the data and this loop's version."""
+    """Everything a run depends on: what differs from the defaults, the data, and this loop's version, which stands for
+    the defaults too. So a setting that is added later, and left at its default, leaves every earlier run valid."""
     settings = method(config.method).settings_of(config)
     data = studies_key(config.data.set, "train", config.data.edition)
-    whole = config.model_dump(mode="json") | {"alignment": settings.model_dump(mode="json")}
-    return {"config": whole, "data": data, "version": VERSION}
+    chosen = config.model_dump(mode="json", exclude_defaults=True)
+    alignment = settings.model_dump(mode="json", exclude_defaults=True)
+    return {"config": chosen | {"alignment": alignment}, "data": data, "version": VERSION}
 
 
 def run_folder(config: RunConfig) -> Path:
@@ -113,6 +119,7 @@ def pretrain(
         InputError: the configuration, the data or a checkpoint is wrong, or the disk refuses.
         FloatingPointError: the loss is no longer a number.
     """
+    _check_training_text(config)
     run = Run(run_folder(config))
     if run.finished:
         return run
@@ -121,6 +128,17 @@ def pretrain(
     store.write_file(run.config_path, json.dumps(config.model_dump(), indent=1))
     _Trainer(config, run, devices, accelerator, checkpoint_every, progress).train()
     return run
+
+
+def _check_training_text(config: RunConfig) -> None:
+    """Sentences can be left out only where those that stay have not seen them."""
+    encoder = config.model.text_encoder
+    if config.data.text.chooses and encoder.context == "report" and not encoder.trainable:
+        raise InputError(
+            "data.text chooses among the sentences of a report, but with model.text_encoder.context: report a frozen "
+            "encoder's sentences have all seen the whole. Set model.text_encoder.context: sentence, or "
+            "model.text_encoder.trainable: true, or leave data.text.sentences at all and data.text.shuffled at false."
+        )
 
 
 class _Trainer:
@@ -208,7 +226,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.module.train()
-        alignment = self._align(self.pairs, indices)
+        alignment = self._align(self._shown(step, self._share(indices)))
         loss = alignment["loss"].item()
         if not np.isfinite(loss):
             raise FloatingPointError(
@@ -224,12 +242,23 @@ class _Trainer:
         parts = {name: value.item() for name, value in alignment["parts"].items()}
         return {"loss": loss, **parts, "learning_rate": rate}
 
-    def _align(self, pairs: Pairs, indices: Int[np.ndarray, " batch"]) -> dict[str, Any]:
-        """The objective over a batch, of which this process brings its part; the parts are equal, what is left over
-        is not looked at."""
+    def _share(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " share"]:
+        """This process's part of a batch; the parts are equal, what is left over is not looked at."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
-        mine = indices[rank : len(indices) - len(indices) % world : world]
-        return self.module(*(vars(side.to(self.fabric.device)) for side in pairs.batch(mine)))
+        return indices[rank : len(indices) - len(indices) % world : world]
+
+    def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> tuple[ImageFeatures, TextFeatures]:
+        """What a training step is shown of some studies."""
+        text, seed, epoch = self.config.data.text, self.config.seed, step // self.steps_per_epoch
+        if not text.chooses:
+            return self.pairs.batch(studies)
+        with_words = self.pairs.texts.with_words
+        choice = [shown_sentences(with_words(study), text, seed, epoch, study) for study in studies.tolist()]
+        return self.pairs.batch(studies, choice)
+
+    def _align(self, pairs: tuple[ImageFeatures, TextFeatures]) -> dict[str, Any]:
+        """The objective over a batch, of which this process brings its part."""
+        return self.module(*(vars(side.to(self.fabric.device)) for side in pairs))
 
     @torch.no_grad()
     def _validation_loss(self) -> float:
@@ -240,7 +269,7 @@ class _Trainer:
         losses = []
         for index in range(count):
             indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
-            losses.append(self._align(self.validation, indices)["loss"].item())
+            losses.append(self._align(self.validation.batch(self._share(indices)))["loss"].item())
         return float(np.mean(losses))
 
     def _save_checkpoint(self, step: int) -> None:

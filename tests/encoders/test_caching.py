@@ -20,7 +20,7 @@ from cxrtutor.encoders.caching import (
     text_source,
 )
 from cxrtutor.encoders.image import ImageEncoder, image_encoder
-from cxrtutor.encoders.text import TextEncoder, text_encoder
+from cxrtutor.encoders.text import Pooling, TextEncoder, text_encoder
 from cxrtutor.errors import InputError
 
 TEXTS = [
@@ -87,9 +87,14 @@ def test_cached_images_equal_live_ones_to_the_last_bit(home: Path, lite0: ImageE
     assert_same(cached.batch([5]), lite0(torch.from_numpy(studies.pixels[5:6, None]).float() / 255))
 
 
-@pytest.mark.parametrize("context", ["sentence", "report"])
-def test_cached_texts_equal_live_ones_to_the_last_bit(home: Path, studies: MadeUpStudies, context: str):
-    encoder = text_encoder("minilm", context=context)
+@pytest.mark.parametrize(
+    ("context", "pooling"),
+    [("sentence", None), ("report", Pooling(layers=2, words="sum", sentences="words", report="cls"))],
+)
+def test_cached_texts_equal_live_ones_to_the_last_bit(
+    home: Path, studies: MadeUpStudies, context: str, pooling: Pooling | None
+):
+    encoder = text_encoder("minilm", context=context, pooling=pooling)
     cached = cached_texts(encoder, studies)
     assert len(cached) == 70
     live = LiveTexts(encoder, studies)
@@ -98,6 +103,25 @@ def test_cached_texts_equal_live_ones_to_the_last_bit(home: Path, studies: MadeU
     assert 0 in lengths
     for indices in (INDICES, [lengths.index(0)], [lengths.index(1), lengths.index(0)], range(70)):
         assert_same(cached.batch(indices), live.batch(indices))
+
+
+def test_chosen_sentences_are_all_that_the_report_has(home: Path, minilm: TextEncoder, studies: MadeUpStudies):
+    cached, live = cached_texts(minilm, studies), LiveTexts(minilm, studies)
+    choice = [np.random.default_rng(index).permutation(cached.with_words(index))[:2] for index in range(70)]
+    chosen = [[studies.texts[index][place] for place in places] for index, places in enumerate(choice)]
+    assert {len(places) for places in choice} == {0, 1, 2}
+    assert_same(cached.batch(range(70), choice), minilm(chosen))
+    assert_same(live.batch(range(70), choice), minilm(chosen))
+    assert_same(cached.batch(INDICES, [choice[index] for index in INDICES]), minilm([chosen[i] for i in INDICES]))
+
+
+def test_sentences_with_words_are_told_from_those_without(home: Path, minilm: TextEncoder, studies: MadeUpStudies):
+    studies.texts[:2] = [["", "Edema.", "...", "- ?", "3 cm"], ["", "!"]]
+    for source in (cached_texts(minilm, studies), LiveTexts(minilm, studies)):
+        assert source.with_words(0).tolist() == [1, 4]
+        assert source.with_words(1).tolist() == []
+        for index, texts in enumerate(studies.texts[2:], 2):
+            assert source.with_words(index).tolist() == [place for place, text in enumerate(texts) if text]
 
 
 def test_caches_on_disk_are_half_precision_and_hold_each_passage_once(

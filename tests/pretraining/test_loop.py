@@ -24,6 +24,7 @@ from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, small_config, sma
 
 from cxrtutor.encoders.weights import fingerprint
 from cxrtutor.errors import InputError
+from cxrtutor.methods.config import RunConfig, validated
 from cxrtutor.methods.registry import method
 from cxrtutor.pretraining import loop
 from cxrtutor.pretraining.loop import pretrain, run_folder
@@ -207,7 +208,7 @@ class TestLookingBack:
         again = pretrain(small_config(data))
         assert again.folder == run.folder and again.result == run.result
 
-    @pytest.mark.parametrize("change", ["seed", "rate", "data", "loop", "default"])
+    @pytest.mark.parametrize("change", ["seed", "rate", "data", "loop"])
     def test_whatever_decides_a_run_gives_it_a_folder_of_its_own(
         self, data: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
     ) -> None:
@@ -221,22 +222,14 @@ class TestLookingBack:
             copy = shutil.copytree(data, tmp_path / "copy")
             shutil.rmtree(data)
             small_set(data, COUNTS | {"train": 23})
-        elif change == "loop":
-            monkeypatch.setattr(loop, "VERSION", loop.VERSION + 1)
         else:
-            settings = method(config.method).settings
-            monkeypatch.setitem(settings.model_fields, "temperature", settings.model_fields["temperature"]._copy())
-            settings.model_fields["temperature"].default = 0.3
-            settings.model_rebuild(force=True)
+            monkeypatch.setattr(loop, "VERSION", loop.VERSION + 1)
         try:
             assert run_folder(config) != before
         finally:
             if change == "data":
                 shutil.rmtree(data)
                 shutil.copytree(copy, data)
-            if change == "default":
-                monkeypatch.undo()
-                settings.model_rebuild(force=True)
 
     def test_defaults_that_are_written_out_change_nothing(self, data: Path) -> None:
         config = small_config(data)
@@ -288,6 +281,75 @@ class TestLookingBack:
         torch.testing.assert_close(measured, images.deep.mean((0, 2, 3)))
 
 
+def with_data(config: RunConfig, **settings: Any) -> RunConfig:
+    """The run with other settings in its `data` group."""
+    return validated(RunConfig, config.model_dump() | {"data": config.data.model_dump() | settings}, where="test")
+
+
+class TestTrainingText:
+    @pytest.fixture
+    def shown(self, monkeypatch: pytest.MonkeyPatch) -> dict[int, list[torch.Tensor]]:
+        """The sentences' masks of every batch, by the number of studies in the set."""
+        batches: dict[int, list[torch.Tensor]] = {}
+        original = loop.Training.forward
+
+        def forward(module: Any, image: Any, text: Any) -> Any:
+            batches.setdefault(module.training, []).append(text["sentence_mask"])
+            return original(module, image, text)
+
+        monkeypatch.setattr(loop.Training, "forward", forward)
+        return batches
+
+    def test_one_sentence_is_shown_in_training_and_whole_reports_in_validation(
+        self, data: Path, home: Path, uninterrupted: Run, shown: dict[int, list[torch.Tensor]]
+    ) -> None:
+        run = pretrain(with_data(small_config(data), text={"sentences": "one"}))
+        assert run.folder.name != uninterrupted.folder.name
+        assert len(shown[True]) == STEPS and len(shown[False]) == EPOCHS
+        assert all((mask.sum(1) == 1).all() for mask in shown[True])
+        reports = loop.open_studies(str(data), "validation").reports()
+        assert shown[False][0].sum(1).tolist() == [len(report.sentences) for report in reports]
+
+    def test_every_epoch_shows_other_subsets(
+        self, data: Path, home: Path, shown: dict[int, list[torch.Tensor]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        choices: list[tuple[int, ...]] = []
+        original = loop.Pairs.batch
+
+        def batch(pairs: Any, indices: Any, choice: Any = None) -> Any:
+            for study, places in zip(indices.tolist(), choice or (), strict=False):
+                choices.append((study, *places.tolist()))
+            return original(pairs, indices, choice)
+
+        monkeypatch.setattr(loop.Pairs, "batch", batch)
+        pretrain(with_data(small_config(data), text={"sentences": "subset", "shuffled": True}))
+        assert len(choices) == EPOCHS * COUNTS["train"]
+        by_study = {study: {c for c in choices if c[0] == study} for study in range(COUNTS["train"])}
+        assert all(len(shown) > 1 for study, shown in by_study.items() if max(map(len, shown)) > 2)
+        assert any(list(c[1:]) != sorted(c[1:]) for c in choices)
+
+    @pytest.mark.parametrize("trainable", [False, pytest.param(True, marks=pytest.mark.slow)])
+    def test_resumed_it_draws_the_same_sentences(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainable: bool
+    ) -> None:
+        config = small_config(data, trainable=trainable, epochs=2)
+        config = with_data(config, text={"sentences": "subset", "shuffled": True})
+        expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
+        monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 4, "step")
+            pretrain(config, checkpoint_every=2)
+        assert_same_run(pretrain(config, checkpoint_every=2), expected)
+
+    def test_sentences_that_have_seen_the_whole_report_cannot_be_chosen_among(self, data: Path, home: Path) -> None:
+        config = with_data(small_config(data), text={"sentences": "one"})
+        encoder = config.model.text_encoder.model_copy(update={"context": "report"})
+        config = config.model_copy(update={"model": config.model.model_copy(update={"text_encoder": encoder})})
+        with pytest.raises(InputError, match=r"data\.text .* Set model\.text_encoder\.context: sentence"):
+            pretrain(config)
+        assert not home.exists()
+
+
 class TestSizes:
     @pytest.mark.parametrize(("batch_size", "steps"), [(100, EPOCHS), (7, 3 * EPOCHS), (1, 2)])
     def test_batches_larger_than_the_set_odd_ones_and_single_pairs(
@@ -308,8 +370,9 @@ class TestSizes:
         monkeypatch.setattr(
             loop.Pairs,
             "batch",
-            lambda pairs, indices: (
-                (len(pairs.images) == COUNTS["train"] and seen.update(indices.tolist())) or original(pairs, indices)
+            lambda pairs, indices, *choice: (
+                (len(pairs.images) == COUNTS["train"] and seen.update(indices.tolist()))
+                or original(pairs, indices, *choice)
             ),
         )
         config = small_config(data)

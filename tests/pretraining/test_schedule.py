@@ -1,27 +1,10 @@
-"""Order and learning rate are functions of seed, epoch and step alone."""
+"""The learning rate is a function of the step alone."""
 
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cxrtutor.pretraining.schedule import batches, learning_rate
-
-
-@given(st.integers(1, 200), st.integers(1, 64), st.integers(0, 5), st.integers(0, 5))
-def test_an_epoch_shows_no_study_twice_in_full_batches(studies: int, size: int, seed: int, epoch: int) -> None:
-    order = batches(studies, size, seed, epoch)
-    shown = np.concatenate(order)
-    assert len(np.unique(shown)) == len(shown)
-    assert all(len(batch) == min(size, studies) for batch in order)
-    assert studies - len(shown) < size
-
-
-def test_epochs_and_seeds_differ_and_repeat() -> None:
-    assert np.array_equal(batches(100, 10, 1, 2)[3], batches(100, 10, 1, 2)[3])
-    assert not np.array_equal(batches(100, 10, 1, 2)[3], batches(100, 10, 1, 3)[3])
-    assert not np.array_equal(batches(100, 10, 1, 2)[3], batches(100, 10, 2, 2)[3])
+from cxrtutor.pretraining.schedule import learning_rate
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_zero() -> None:

@@ -1,0 +1,45 @@
+"""What training draws at random, as pure functions: nothing to save, nothing to go wrong on resume, and every process
+draws the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+
+from ..methods.config import TrainingText
+
+_SENTENCES = 1
+"""Tells the draws apart that share a seed and an epoch. Not 0: NumPy takes missing numbers of a seed for zeros."""
+
+
+def batches(studies: int, batch_size: int, seed: int, epoch: int) -> list[Int[np.ndarray, " batch_size"]]:
+    """The study indices of every batch of one epoch: each study at most once, the incomplete last batch dropped.
+
+    A set smaller than one batch gives one batch of all its studies.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(studies)
+    count = max(studies // batch_size, 1)
+    return [order[index * batch_size : (index + 1) * batch_size] for index in range(count)]
+
+
+def shown_sentences(
+    with_words: Int[np.ndarray, " sentences"], text: TrainingText, seed: int, epoch: int, study: int
+) -> Int[np.ndarray, " shown"]:
+    """Which sentences of a study's report an epoch shows, and in which order.
+
+    A "subset" may have any size from one sentence to all of them, each size being equally likely. An empty report stays
+    empty.
+
+    Args:
+        with_words: the positions of the sentences that hold words; the others are never drawn.
+        text: what is asked for.
+        seed: of the run.
+        epoch: counted from 0.
+        study: its index in the set.
+    """
+    count = len(with_words)
+    draw = np.random.default_rng([seed, epoch, study, _SENTENCES])
+    sizes = {"all": count, "one": min(count, 1), "subset": int(draw.integers(1, count + 1)) if count else 0}
+    drawn = draw.permutation(with_words)[: sizes[text.sentences]]
+    return drawn if text.shuffled else np.sort(drawn)
