@@ -10,6 +10,7 @@ Images lie in pixels, (row, column), as a radiologist sees them: the patient's r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from textwrap import fill
 from typing import Any, Protocol, runtime_checkable
 
@@ -93,6 +94,36 @@ def show_radiograph(image: Image, *, title: str = "", sides: bool = True, axes: 
             text = axes.text(x, 0.97, letter, transform=axes.transAxes, ha=side, va="top", weight="bold", size=8)
             text.set(color="white", path_effects=[withStroke(linewidth=2, foreground=colours.CASING)])
     return figure
+
+
+def labelled_radiograph(image: Image, places: Mapping[str, tuple[float, float]], *, axes: Axes | None = None) -> Figure:
+    """A radiograph with names in its margins, each tied by a thin line to the place that it names.
+
+    Args:
+        image: as for `show_radiograph`.
+        places: name to (row, column). Names of the picture's left half stand on its left, the others on its right.
+        axes: to draw into; leave as much room beside the picture as the picture is wide, half of it on each side.
+    """
+    height, width = image.shape
+    if axes is None:
+        _, (axes,) = panels(1, aspect=height / width / 2)
+    show_radiograph(image, axes=axes)
+    for on_right in (False, True):
+        named = {name: place for name, place in places.items() if (place[1] >= width / 2) == on_right}
+        for k, (name, (row, column)) in enumerate(sorted(named.items(), key=lambda item: item[1])):
+            line = axes.annotate(
+                name,
+                xy=(column, row),
+                xytext=(1.06 * width if on_right else -0.06 * width, (k + 0.5) / len(named) * height),
+                ha="left" if on_right else "right",
+                va="center",
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": colours.TRUTH, "linewidth": 1},
+            ).arrow_patch
+            line.set_path_effects([withStroke(linewidth=2.2, foreground=colours.CASING)])
+            axes.plot(column, row, "o", color=colours.TRUTH, markeredgecolor=colours.CASING, markersize=4)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    return axes.figure
 
 
 def show_heat_map(
@@ -312,6 +343,42 @@ def interval_plot(
     return figure
 
 
+def passage_blocks(
+    pieces: Sequence[str], words: Sequence[int], sentences: Sequence[int], *, across: int = 64, axes: Axes | None = None
+) -> Figure:
+    """A passage as the blocks it is made of: word pieces, below them the words they make, and the sentences.
+
+    Args:
+        pieces: as a vocabulary spells them, with "##" before what goes on with a word.
+        words: the word of each piece, -1 for none. The pieces of a word have its colour, others are grey.
+        sentences: the sentence of each piece, -1 for none.
+        across: letters in a line. A longer passage goes on in the next one; no word is parted.
+        axes: to draw into.
+    """
+    spots = _set_in_lines(pieces, words, across)
+    lines = spots[-1][0] + 1
+    figure, axes = _chart(axes, aspect=0.035 + 0.12 * lines)
+
+    def block(line: int, row: int, start: float, end: float, label: str, colour: str) -> None:
+        top = 3.6 * line + row
+        axes.barh(top, end - start - 0.3, 0.86, start, color=colour, alpha=0.3, edgecolor=colour, linewidth=0.8)
+        axes.text((start + end - 0.3) / 2, top, label, ha="center", va="center", family="monospace", size=8)
+
+    for (line, start, end), piece, word in zip(spots, pieces, words, strict=True):
+        block(line, 0, start, end, piece, _block_colour(word))
+    for row, name, owners in ((1, "word", words), (2, "sentence", sentences)):
+        for (line, owner), run in groupby(range(len(pieces)), lambda k, owners=owners: (spots[k][0], owners[k])):
+            members = list(run)
+            if owner >= 0:
+                spelled = "".join(pieces[k].removeprefix("##") for k in members)
+                label = spelled if name == "word" else f"sentence {owner + 1}"
+                colour = _block_colour(owner) if name == "word" else colours.MUTED_INK
+                block(line, row, spots[members[0]][1], spots[members[-1]][2], label, colour)
+    axes.set(xlim=(-0.3, across), ylim=(3.6 * lines - 1.0, -0.6))
+    axes.set_axis_off()
+    return figure
+
+
 def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]], *, axes: Axes | None = None) -> Figure:
     """The loss of runs, step by step, and their validation loss at the ends of epochs as dots.
 
@@ -337,6 +404,24 @@ def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]], *, axes: Ax
     axes.set(xlabel="step", ylabel="loss")
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _set_in_lines(pieces: Sequence[str], words: Sequence[int], across: int) -> list[tuple[int, float, float]]:
+    """Line, start and end of every piece, in letters; the pieces of a word stay together."""
+    spots: list[tuple[int, float, float]] = []
+    line, x = 0, 0.0
+    for _, run in groupby(range(len(pieces)), lambda k: words[k] if words[k] >= 0 else -1 - k):
+        widths = [len(pieces[k]) + 1.3 for k in run]
+        if x > 0 and x + sum(widths) > across:
+            line, x = line + 1, 0.0
+        for width in widths:
+            spots.append((line, x, x + width))
+            x += width
+    return spots
+
+
+def _block_colour(word: int) -> str:
+    return colours.SERIES[word % 6] if word >= 0 else colours.SERIES[6]
 
 
 def _picture(shape: tuple[int, ...], axes: Axes | None, title: str) -> tuple[Figure, Axes]:

@@ -160,6 +160,27 @@ def test_training_curves_show_each_step_and_the_validation_at_ends_of_epochs():
     assert ends.get_xydata().tolist() == [[2, 2.5]]
 
 
+def test_a_passage_is_drawn_piece_by_piece_word_by_word_and_sentence_by_sentence():
+    pieces = ["[CLS]", "left", "p", "##ne", ".", "no", "mass", "[SEP]"]
+    (axes,) = figures.passage_blocks(pieces, [-1, 0, 1, 1, -1, 2, 3, -1], [-1, 0, 0, 0, 0, 1, 1, -1]).axes
+    labels = [text.get_text() for text in axes.texts]
+    assert labels == [*pieces, "left", "pne", "no", "mass", "sentence 1", "sentence 2"]
+    spans = {
+        label: (bar.get_x(), bar.get_x() + bar.get_width()) for label, bar in zip(labels, axes.patches, strict=True)
+    }
+    assert spans["pne"] == pytest.approx((spans["p"][0], spans["##ne"][1]))
+    assert spans["sentence 1"] == pytest.approx((spans["left"][0], spans["."][1]))
+    faces = [bar.get_facecolor() for bar in axes.patches]
+    assert faces[2] == faces[3] == faces[9] != faces[1]
+
+
+def test_a_long_passage_goes_on_in_the_next_line_and_no_word_is_parted():
+    (axes,) = figures.passage_blocks(["left", "p", "##ne", "##um"], [0, 1, 1, 1], [0, 0, 0, 0], across=14).axes
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert heights["left"] < heights["p"] == heights["##ne"] == heights["##um"]
+    assert [text.get_text() for text in axes.texts].count("sentence 1") == 2
+
+
 def test_functions_draw_into_given_axes():
     figure, (left, right) = figures.panels(2)
     assert figures.show_radiograph(IMAGE, axes=left) is figure
