@@ -63,7 +63,7 @@ def one_of_two(rank: int, folder: str) -> None:
 
 
 @pytest.mark.slow
-def test_loss_and_averaged_gradient_equal_those_of_one_process(tmp_path: Path) -> None:
+def test_pitfall_8_loss_and_averaged_gradient_equal_those_of_one_process(tmp_path: Path) -> None:
     weight = torch.tensor(0.7, requires_grad=True)
     expected = loss_of(pairs_of(example(), slice(0, 4), weight))
     expected.backward()
