@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO, Protocol, SupportsIndex, runtime_checkable
+from typing import BinaryIO, SupportsIndex
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 from tqdm import tqdm
 
 from .. import store
-from ..data.study import Report
+from ..data.views import Studies
 from ..errors import InputError
 from .encoder import Encoder
 from .features import ImageFeatures, TextFeatures
@@ -29,23 +29,6 @@ _VERSIONS = {"image": 1, "text": 2}
 
 _CHUNK = 64
 """Studies whose images are read at a time."""
-
-
-@runtime_checkable
-class Studies(Protocol):
-    """What is asked of a data set here; `data.dataset.StudyDataset` is one.
-
-    Attributes:
-        key: stands for all its content.
-    """
-
-    key: str
-
-    def __len__(self) -> int: ...
-
-    def images(self, indices: Sequence[int], size: int | None = None) -> UInt8[np.ndarray, "n height width"]: ...
-
-    def reports(self) -> list[Report]: ...
 
 
 def image_source(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> CachedImages | LiveImages:

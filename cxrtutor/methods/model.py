@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from .. import store
 from ..alignment.alignment import PairedFeatures
-from ..data.dataset import StudyDataset
+from ..data.views import Studies
 from ..encoders.caching import CachedImages, LiveImages, image_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..encoders.image import image_encoder
@@ -84,7 +84,7 @@ class AlignedModel(nn.Module):
         """The encoder's features of images in [0, 1]; a frozen encoder gives what its cache holds, to the last bit."""
         return self.image_encoder(images)
 
-    def image_source(self, studies: StudyDataset) -> CachedImages | LiveImages:
+    def image_source(self, studies: Studies) -> CachedImages | LiveImages:
         """The features of a set's images at the model's size: from a cache where the encoder is frozen."""
         return image_source(self.image_encoder, studies, self.image_size)
 

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from .. import store
 from ..alignment.alignment import Objective
-from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
+from ..data.views import Studies, training_views
 from ..encoders.caching import CachedImages, CachedTexts, Choice, LiveImages, LiveTexts, text_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError
@@ -29,7 +29,7 @@ from ..methods.registry import method
 from .checkpoint import load_checkpoint, save_checkpoint
 from .gathering import gather_pairs
 from .run import Log, Run
-from .sampling import batches, shown_sentences
+from .sampling import batches, shown_sentences, view_of_batch
 from .schedule import learning_rate
 
 VERSION = 1
@@ -65,14 +65,16 @@ class Training(nn.Module):
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images and reports of one split, as features: from a cache where the encoder is frozen, live where it is not."""
+    """Images and reports of one split, or of a view of it, as features: from a cache where the encoder is frozen, live
+    where it is not."""
 
     images: CachedImages | LiveImages
     texts: CachedTexts | LiveTexts
 
     @classmethod
-    def of(cls, model: AlignedModel, studies: StudyDataset) -> Pairs:
-        return cls(model.image_source(studies), text_source(model.text_encoder, studies))
+    def of(cls, model: AlignedModel, studies: Studies, described: Studies | None = None) -> Pairs:
+        """The images of `studies`, and the reports of these or of a view in which they are `described` otherwise."""
+        return cls(model.image_source(studies), text_source(model.text_encoder, described or studies))
 
     def batch(
         self, indices: Int[np.ndarray, " batch"], choice: Choice | None = None
@@ -157,14 +159,16 @@ class _Trainer:
         recipe = method(config.method)
         training = Training(recipe.model(config), recipe.objective(config))
         with self.fabric.rank_zero_first(local=True):  # it fills the caches, the others find them full
-            self.pairs = self._open(training.model, "train")
-            self.validation = self._open(training.model, "validation")
-        self.studies = min(len(self.pairs.images), config.data.subset or len(self.pairs.images))
+            asked = config.data.views
+            views = training_views(self._open("train"), asked.moved, asked.mirrored, config.data.text.places)
+            self.views = [Pairs.of(training.model, *view) for view in views]
+            self.validation = Pairs.of(training.model, self._open("validation"))
+        self.studies = min(len(views[0][0]), config.data.subset or len(views[0][0]))
         self._check_shares()
         if config.model.projection.standardize:
             with torch.no_grad():
                 sample = np.arange(min(self.studies, STANDARDIZATION_SAMPLE))
-                training.eval().model.image_projection.measure(self.pairs.images.batch(sample))
+                training.eval().model.image_projection.measure(self.views[0].images.batch(sample))
         self.plain = training
         trained = [parameter for parameter in training.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, weight_decay=options.weight_decay, betas=options.betas)
@@ -172,8 +176,8 @@ class _Trainer:
         self.steps_per_epoch = len(batches(self.studies, options.batch_size, config.seed, 0))
         self.total = self.steps_per_epoch * options.epochs
 
-    def _open(self, model: AlignedModel, split: str) -> Pairs:
-        return Pairs.of(model, open_studies(self.config.data.set, split, self.config.data.edition))
+    def _open(self, split: str) -> Studies:
+        return open_studies(self.config.data.set, split, self.config.data.edition)
 
     def _check_shares(self) -> None:
         """Every process must get its part of every batch."""
@@ -248,13 +252,13 @@ class _Trainer:
         return indices[rank : len(indices) - len(indices) % world : world]
 
     def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> tuple[ImageFeatures, TextFeatures]:
-        """What a training step is shown of some studies."""
-        text, seed, epoch = self.config.data.text, self.config.seed, step // self.steps_per_epoch
+        """What a training step is shown of some studies: one view of them, and of their reports what is asked for."""
+        text, seed, (epoch, batch) = self.config.data.text, self.config.seed, divmod(step, self.steps_per_epoch)
+        view = self.views[view_of_batch(len(self.views), seed, epoch, batch)]
         if not text.chooses:
-            return self.pairs.batch(studies)
-        with_words = self.pairs.texts.with_words
-        choice = [shown_sentences(with_words(study), text, seed, epoch, study) for study in studies.tolist()]
-        return self.pairs.batch(studies, choice)
+            return view.batch(studies)
+        choice = [shown_sentences(view.texts.with_words(s), text, seed, epoch, s) for s in studies.tolist()]
+        return view.batch(studies, choice)
 
     def _align(self, pairs: tuple[ImageFeatures, TextFeatures]) -> dict[str, Any]:
         """The objective over a batch, of which this process brings its part."""

@@ -9,8 +9,8 @@ from jaxtyping import Int
 
 from ..methods.config import TrainingText
 
-_SENTENCES = 1
-"""Tells the draws apart that share a seed and an epoch. Not 0: NumPy takes missing numbers of a seed for zeros."""
+_SENTENCES, _VIEW = 1, 2
+"""Tell the draws apart that share a seed and an epoch. None is 0: NumPy takes missing numbers of a seed for zeros."""
 
 
 def batches(studies: int, batch_size: int, seed: int, epoch: int) -> list[Int[np.ndarray, " batch_size"]]:
@@ -21,6 +21,15 @@ def batches(studies: int, batch_size: int, seed: int, epoch: int) -> list[Int[np
     order = np.random.default_rng([seed, epoch]).permutation(studies)
     count = max(studies // batch_size, 1)
     return [order[index * batch_size : (index + 1) * batch_size] for index in range(count)]
+
+
+def view_of_batch(views: int, seed: int, epoch: int, batch: int) -> int:
+    """Which of so many views of the set a batch is drawn from.
+
+    All of a batch comes from one view: else a mirrored image could be told from its neighbours by that alone, and the
+    reports that fit it too.
+    """
+    return int(np.random.default_rng([seed, epoch, batch, _VIEW]).integers(views))
 
 
 def shown_sentences(

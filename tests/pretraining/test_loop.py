@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import load_file
 from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, small_config, small_set
 
+from cxrtutor.data.views import training_views
 from cxrtutor.encoders.weights import fingerprint
 from cxrtutor.errors import InputError
 from cxrtutor.methods.config import RunConfig, validated
@@ -348,6 +349,54 @@ class TestTrainingText:
         with pytest.raises(InputError, match=r"data\.text .* Set model\.text_encoder\.context: sentence"):
             pretrain(config)
         assert not home.exists()
+
+
+class TestViews:
+    @pytest.fixture
+    def seen(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str, str]]:
+        """How many studies of which views every batch had."""
+        batches: list[tuple[int, str, str]] = []
+        original_of, original = loop.Pairs.of.__func__, loop.Pairs.batch
+        names: dict[int, tuple[str, str]] = {}
+
+        def of(cls: type, model: Any, studies: Any, described: Any = None) -> loop.Pairs:
+            pairs = original_of(cls, model, studies, described)
+            names[id(pairs)] = studies.key, (described or studies).key
+            return pairs
+
+        def batch(pairs: loop.Pairs, indices: Any, *choice: Any) -> Any:
+            batches.append((len(indices), *names[id(pairs)]))
+            return original(pairs, indices, *choice)
+
+        monkeypatch.setattr(loop.Pairs, "of", classmethod(of))
+        monkeypatch.setattr(loop.Pairs, "batch", batch)
+        return batches
+
+    @pytest.mark.parametrize("trainable", [False, pytest.param(True, marks=pytest.mark.slow)])
+    def test_each_batch_sees_one_view_and_validation_the_set_itself(
+        self, data: Path, home: Path, seen: list[tuple[int, str, str]], trainable: bool
+    ) -> None:
+        config = small_config(data, trainable=trainable, epochs=EPOCHS if not trainable else 1)
+        pretrain(with_data(config, views={"moved": 1, "mirrored": True}, text={"places": False}))
+        train, validation = (loop.open_studies(str(data), split) for split in ("train", "validation"))
+        views = {(images.key, reports.key) for images, reports in training_views(train, 1, True, places=False)}
+        trained = [batch[1:] for batch in seen if batch[1] != validation.key]
+        assert set(trained) <= views and (trainable or set(trained) == views)
+        assert {batch[1:] for batch in seen} - set(trained) == {(validation.key, validation.key)}
+
+    def test_resumed_it_draws_the_same_views(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = with_data(small_config(data, epochs=2), views={"moved": 2, "mirrored": True})
+        expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
+        monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 4, "step")
+            pretrain(config, checkpoint_every=3)
+        assert_same_run(pretrain(config, checkpoint_every=3), expected)
+
+    def test_heads_are_standardised_by_the_set_itself(self, data: Path, home: Path, uninterrupted: Run) -> None:
+        run = pretrain(with_data(small_config(data, epochs=1), views={"moved": 1}))
+        name = "image_projection.heads.deep.0.mean"
+        assert torch.equal(weights(run)[name], weights(uninterrupted)[name])
 
 
 class TestSizes:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrtutor.methods.config import TrainingText
-from cxrtutor.pretraining.sampling import batches, shown_sentences
+from cxrtutor.pretraining.sampling import batches, shown_sentences, view_of_batch
 
 seeds = st.integers(0, 5)
 positions = st.lists(st.integers(0, 12), max_size=8, unique=True).map(lambda places: np.array(sorted(places), int))
@@ -73,3 +73,16 @@ def test_the_draw_of_sentences_is_not_the_draw_of_the_order_of_studies() -> None
         assert not np.array_equal(
             order, shown_sentences(np.arange(12), TrainingText(shuffled=True), seed=3, epoch=1, study=study)
         )
+
+
+def test_views_are_drawn_alike_and_every_batch_draws_anew() -> None:
+    drawn = [view_of_batch(4, 0, epoch, batch) for epoch in range(20) for batch in range(50)]
+    counts = Counter(drawn)
+    assert set(counts) == set(range(4))
+    assert all(abs(count - 250) < 4 * np.sqrt(1000 * 3 / 16) for count in counts.values())
+    assert drawn[:50] == [view_of_batch(4, 0, 0, batch) for batch in range(50)]
+    assert drawn[:50] != drawn[50:100] != [view_of_batch(4, 1, 1, batch) for batch in range(50)]
+
+
+def test_a_single_view_is_always_drawn() -> None:
+    assert {view_of_batch(1, 0, epoch, 0) for epoch in range(10)} == {0}

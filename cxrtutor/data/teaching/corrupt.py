@@ -7,20 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..places import exchange_sides
 from ..reports import compose_report, split_sentences
 from ..study import Report, Sentence
 from .grammar import write_sentence
 from .lesion import FINDINGS, Lesion
-
-_OTHER_SIDE = {
-    "left": "right",
-    "right": "left",
-    "the right middle lobe": "the lingula",  # a left lung has no middle lobe
-    "right middle lobe": "lingular",
-    "the lingula": "the right middle lobe",
-    "lingular": "right middle lobe",
-}
-_SIDE = re.compile(r"\b(?:the right middle lobe|right middle lobe|the lingula|lingular|left|right)\b", re.IGNORECASE)
 
 _MENTION = {
     "consolidation": "consolid|opaci|airspace|infiltrate|pneumonia|infect",
@@ -88,8 +79,7 @@ def _findings_that_share_sentences(sentences: Sequence[Sentence]) -> list[set[in
 
 
 def _swap(sentence: Sentence) -> Sentence:
-    text = _SIDE.sub(lambda match: _OTHER_SIDE[match[0].lower()], sentence.text)
-    return Sentence(text[0].upper() + text[1:], sentence.findings)
+    return Sentence(exchange_sides(sentence.text), sentence.findings)
 
 
 def _invention(text: str, rng: np.random.Generator) -> Sentence | None:

@@ -1,0 +1,149 @@
+"""Views of a set: the same studies, seen or described otherwise. A view is a set again, and keeps the set's order.
+
+No view ever mirrors an image without its report: left and right are the patient's, and half of all reports say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from .. import store
+from .places import exchange_sides, remove_places, reworded
+from .study import Report
+
+VERSION = 1
+"""Part of every view's key: raised when a view comes to show or say something else."""
+
+ROTATION, SHIFT, ZOOM = 5.0, 0.04, 0.05
+"""The most that a moved image is turned (degrees), shifted (share of its sides) and enlarged or reduced."""
+BRIGHTNESS, CONTRAST = 0.15, 0.2
+"""The most that its intensities, and their distances from the mean, are multiplied by more or less than one."""
+
+
+@runtime_checkable
+class Studies(Protocol):
+    """What sets and their views have in common; `data.dataset.StudyDataset` is one.
+
+    Attributes:
+        key: stands for all its content.
+    """
+
+    key: str
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: Sequence[int], size: int | None = None) -> UInt8[np.ndarray, "n height width"]: ...
+
+    def reports(self) -> list[Report]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The studies of a set, each image and each report changed.
+
+    Attributes:
+        key: stands for the set's content and for what the view does.
+        studies: the set.
+        image: changes an image, given the study's index.
+        report: changes a report.
+    """
+
+    key: str
+    studies: Studies
+    image: Callable[[int, UInt8[np.ndarray, "height width"]], UInt8[np.ndarray, "height width"]] | None = None
+    report: Callable[[Report], Report] | None = None
+
+    def __len__(self) -> int:
+        return len(self.studies)
+
+    def images(self, indices: Sequence[int], size: int | None = None) -> UInt8[np.ndarray, "n height width"]:
+        """The images of some studies, in the order asked for, as `StudyDataset.images` gives them."""
+        images = self.studies.images(indices, size)
+        if self.image is None or not len(images):
+            return images
+        return np.stack([self.image(index, image) for index, image in zip(indices, images, strict=True)])
+
+    def reports(self) -> list[Report]:
+        """All reports, in order."""
+        reports = self.studies.reports()
+        return reports if self.report is None else [self.report(report) for report in reports]
+
+
+def mirrored(studies: Studies) -> View:
+    """Every image flipped left to right, and its report with left and right exchanged.
+
+    What is in the image is flipped with it: the heart lies on the right, and the letter on the film is in mirror
+    writing, on the other side.
+    """
+    return View(
+        _key(studies, "mirrored"),
+        studies,
+        lambda index, image: np.ascontiguousarray(image[:, ::-1]),
+        lambda report: reworded(report, exchange_sides),
+    )
+
+
+def moved(studies: Studies, number: int) -> View:
+    """Every image slightly turned, shifted, enlarged and relit, never flipped; the reports stay.
+
+    Args:
+        studies: the set.
+        number: of the view. Each moves every study in a way of its own, which is always the same.
+    """
+    return View(_key(studies, "moved", number), studies, lambda index, image: _moved(image, index, number))
+
+
+def without_places(studies: Studies) -> View:
+    """The same images, and reports without the words that say where."""
+    return View(_key(studies, "without places"), studies, report=lambda report: reworded(report, remove_places))
+
+
+def training_views(
+    studies: Studies, moved_copies: int, mirror: bool, places: bool = True
+) -> list[tuple[Studies, Studies]]:
+    """The views of a set that training is shown: of each, whose images and whose reports.
+
+    These are two, since to move an image changes no report: features of the reports are computed once for all moved
+    copies.
+
+    Args:
+        studies: the set, which is the first view.
+        moved_copies: how many moved copies there are beside it.
+        mirror: whether there is a mirror image of all of these.
+        places: False takes the words that say where out of all reports.
+    """
+    described = studies if places else without_places(studies)
+    pairs = [(studies, described), *((moved(studies, n), described) for n in range(1, moved_copies + 1))]
+    return pairs + [(mirrored(images), mirrored(reports)) for images, reports in pairs] if mirror else pairs
+
+
+def _key(studies: Studies, *view: str | int) -> str:
+    return store.content_key({"studies": studies.key, "view": view, "version": VERSION})
+
+
+def _moved(image: UInt8[np.ndarray, "height width"], index: int, number: int) -> UInt8[np.ndarray, "height width"]:
+    turn, right, down, zoom, brightness, contrast = np.random.default_rng([index, number]).uniform(-1, 1, 6)
+    values = _shifted(image.astype(np.float32), turn * ROTATION, (right * SHIFT, down * SHIFT), (1 + ZOOM) ** zoom)
+    mean = values.mean()
+    relit = (mean + (values - mean) * (1 + contrast * CONTRAST)) * (1 + brightness * BRIGHTNESS)
+    return np.rint(relit.clip(0, 255)).astype(np.uint8)
+
+
+def _shifted(
+    image: Float[np.ndarray, "height width"], degrees: float, shift: tuple[float, float], zoom: float
+) -> Float[np.ndarray, "height width"]:
+    """The image turned about its centre, enlarged, and shifted by shares of its width and height; black around it."""
+    size = np.array([image.shape[1], image.shape[0]])
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    # Pillow asks where in the old image a new pixel comes from.
+    back = np.array([[cos, -sin], [sin, cos]]) / zoom
+    start = size / 2 - back @ (size / 2 + shift * size)
+    coefficients = [*back[0], start[0], *back[1], start[1]]
+    picture = Image.fromarray(image)
+    return np.asarray(picture.transform(picture.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR))
