@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from cxrtutor.viewing import colours
@@ -107,7 +107,7 @@ def labelled_radiograph(image: Image, places: Mapping[str, tuple[float, float]],
     height, width = image.shape
     if axes is None:
         _, (axes,) = panels(1, aspect=height / width / 2)
-    show_radiograph(image, axes=axes)
+    show_radiograph(image, sides=False, axes=axes)
     for on_right in (False, True):
         named = {name: place for name, place in places.items() if (place[1] >= width / 2) == on_right}
         for k, (name, (row, column)) in enumerate(sorted(named.items(), key=lambda item: item[1])):
@@ -212,6 +212,36 @@ def radiograph_grid(
             outline(mask, axes, colour=colours.MASK, thickness=0.8)
         if truth is not None:
             outline(truth, axes, thickness=1.2)
+    return figure
+
+
+def similarity_table(images: Sequence[Image], texts: Sequence[str], table: Float[np.ndarray, "images texts"]) -> Figure:
+    """Radiographs in rows, texts in columns, and how much they have in common; true pairs, on the diagonal, outlined.
+
+    Args:
+        images: as for `show_radiograph`.
+        texts: wrapped above their columns.
+        table: numbers, written into their cells; bright is more.
+    """
+    rows, columns = table.shape
+    each = _WIDTH / (columns + 1)
+    wrapped = [fill(text, int(13 * each)) for text in texts]
+    above = _LINE * (max(text.count("\n") for text in wrapped) + 1.5) / each
+    figure, (axes,) = panels(1, aspect=(rows + above) / (columns + 1))
+    axes.imshow(table, cmap=colours.HEAT, extent=(-0.5, columns - 0.5, rows - 0.5, -0.5))
+    for row, image in enumerate(images):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, extent=_cell(row, -1))
+    casing = [withStroke(linewidth=2, foreground=colours.CASING)]
+    for (row, column), value in np.ndenumerate(table):
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white", path_effects=casing)
+    for pair in range(min(rows, columns)):
+        for colour, thickness in ((colours.CASING, 4.5), (colours.TRUTH, 2.5)):
+            square = (pair - 0.46, pair - 0.46), 0.92, 0.92
+            axes.add_patch(Rectangle(*square, fill=False, edgecolor=colour, linewidth=thickness))
+    for column, text in enumerate(wrapped):
+        axes.text(column, -0.55, text, ha="center", va="bottom", fontsize=8)
+    axes.set(xlim=(-1.5, columns - 0.5), ylim=(rows - 0.5, -0.5 - above))
+    axes.set_axis_off()
     return figure
 
 
@@ -459,6 +489,11 @@ def _lay_heat(
     return axes.imshow(
         heat, cmap=colours.HEAT, vmin=low, vmax=high, alpha=opacity, extent=extent, interpolation="nearest"
     )
+
+
+def _cell(row: int, column: int) -> tuple[float, float, float, float]:
+    """The extent of one cell of a table, a little smaller than the cell."""
+    return column - 0.46, column + 0.46, row + 0.46, row - 0.46
 
 
 def _chart(axes: Axes | None, aspect: float) -> tuple[Figure, Axes]:

@@ -108,6 +108,25 @@ def test_grid_refuses_lists_of_different_lengths():
         figures.radiograph_grid([IMAGE] * 2, truths=[DISC])
 
 
+def test_similarity_table_has_films_in_rows_texts_in_columns_and_true_pairs_outlined():
+    table = np.array([[0.25, -0.5], [0.75, 0.0]])
+    figure = figures.similarity_table([IMAGE, IMAGE], ["Small left effusion.", "Clear."], table)
+    (axes,) = figure.axes
+    written = {text.get_text(): text.get_position() for text in axes.texts}
+    assert {name: written[name] for name in ("0.25", "-0.50", "0.75", "0.00")} == {
+        "0.25": (0, 0),
+        "-0.50": (1, 0),
+        "0.75": (0, 1),
+        "0.00": (1, 1),
+    }
+    assert written["Small left effusion."][0] == 0 and written["Clear."][0] == 1
+    heat, *films = axes.images
+    assert np.array_equal(heat.get_array(), table)
+    assert [tuple(film.get_extent()[:2]) for film in films] == [(-1.46, -0.54)] * 2
+    corners = {patch.get_xy() for patch in axes.patches}
+    assert corners == {(-0.46, -0.46), (0.54, 0.54)}
+
+
 def test_threshold_strip_writes_the_iou_of_valid_pixels():
     heat = np.zeros(IMAGE.shape, np.float32)
     heat[:, 10:30] = 0.25
@@ -179,6 +198,16 @@ def test_a_long_passage_goes_on_in_the_next_line_and_no_word_is_parted():
     heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
     assert heights["left"] < heights["p"] == heights["##ne"] == heights["##um"]
     assert [text.get_text() for text in axes.texts].count("sentence 1") == 2
+
+
+def test_names_of_places_stand_in_the_nearer_margin_from_top_to_bottom_and_point_to_them():
+    places = {"heart": (30.0, 35.0), "left apex": (5.0, 40.0), "right apex": (6.0, 20.0)}
+    (axes,) = figures.labelled_radiograph(IMAGE, places).axes
+    assert {text.get_text(): tuple(reversed(text.xy)) for text in axes.texts} == places
+    margin = {text.get_text(): text.xyann for text in axes.texts}
+    assert margin["right apex"][0] < 0 and min(margin["heart"][0], margin["left apex"][0]) > IMAGE.shape[1]
+    assert margin["left apex"][1] < margin["heart"][1]
+    assert axes.get_xlim() == (-0.5, 59.5) and axes.get_ylim() == (39.5, -0.5)
 
 
 def test_functions_draw_into_given_axes():
