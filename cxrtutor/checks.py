@@ -49,11 +49,14 @@ class Verdict:
 class Exercise:
     """One exercise: the right answer, inputs to compare on, and the slips it recognises. Call it with an answer."""
 
-    def __init__(self, slips: Slips, right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float) -> None:
+    def __init__(
+        self, slips: Slips, right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float, tensors: bool
+    ) -> None:
         self.slips = slips
         self.right = right
         self.inputs = inputs
         self.tolerance = tolerance
+        self.tensors = tensors
         self.__name__ = slips.__name__
         self.__doc__ = slips.__doc__
 
@@ -73,7 +76,7 @@ class Exercise:
         return [hint for _, hint in self.slips(self.right)]
 
     def _judge(self, answer: Callable[..., Any]) -> Verdict:
-        answer = on_copies(answer)
+        answer = on_copies(on_tensors(answer) if self.tensors else answer)
         if answer(*self.inputs[0]) is None:
             return Verdict(False, "Your function returns nothing. Did you forget `return`?")
         for made, hint in self.slips(answer):
@@ -87,7 +90,7 @@ class Exercise:
 
 
 def exercise(
-    right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float = 1e-5
+    right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float = 1e-5, tensors: bool = False
 ) -> Callable[[Slips], Exercise]:
     """Turn a generator of (slip made?, hint) pairs into a registered `Exercise` of the same name.
 
@@ -95,12 +98,13 @@ def exercise(
         right: computes the right answer.
         inputs: argument tuples on which an answer is compared with `right`; at least one.
         tolerance: relative and absolute difference that still counts as equal.
+        tensors: hand the answer torch tensors where `inputs` and the slips have arrays.
     """
 
     def register(slips: Slips) -> Exercise:
         if slips.__name__ in EXERCISES:
             raise ValueError(f"two exercises are called {slips.__name__!r}")
-        made = EXERCISES[slips.__name__] = Exercise(slips, right, inputs, tolerance)
+        made = EXERCISES[slips.__name__] = Exercise(slips, right, inputs, tolerance, tensors)
         return made
 
     return register
@@ -127,6 +131,17 @@ def as_array(value: Any) -> np.ndarray:
 def on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` on copies of its arguments, so that an answer that writes into its input cannot disturb the check."""
     return lambda *arguments: function(*copy.deepcopy(arguments))
+
+
+def on_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on torch tensors in place of arrays. Only a call loads torch, so that this module stays light."""
+
+    def called(*arguments: Any) -> Any:
+        import torch
+
+        return function(*(torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arguments))
+
+    return called
 
 
 def difference(given: Any, wanted: Any, arguments: tuple) -> str:
@@ -608,6 +623,199 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @exercise(
+    right=lambda maps: np.asarray(maps).reshape(*maps.shape[:2], -1).swapaxes(1, 2),
+    inputs=[(np.arange(24.0).reshape(2, 3, 2, 2),), (np.arange(60.0).reshape(1, 5, 3, 4),)],
+    tensors=True,
+)
+def map_to_regions(answer):
+    """Tensors for this book: a map [batch, dim, height, width] as regions [batch, height * width, dim]."""
+    maps = map_to_regions.inputs[1][0]
+    given = answer(maps)
+    yield (
+        same(given, maps.reshape(1, 12, 5)),
+        "The shape is right and the numbers are scrambled: a reshape only cuts the row of numbers anew. "
+        "Move `dim` to the end before you join height and width.",
+    )
+    yield same(given, maps.reshape(1, 5, 12)), "That is [batch, dim, regions]. Which two axes must change places?"
+    yield same(given, maps.transpose(0, 2, 3, 1)), "Yours is still a map: join height and width into one axis."
+    yield (
+        same(given, maps.transpose(0, 3, 2, 1).reshape(1, 12, 5)),
+        "Your regions run down the columns. Region 1 should be the right neighbour of region 0.",
+    )
+
+
+@exercise(
+    right=lambda a, b: _rows_of_length_one(np.asarray(a)) @ _rows_of_length_one(np.asarray(b)).T,
+    inputs=[
+        (np.array([[3.0, 4.0], [1.0, 0.0], [-2.0, 2.0]]), np.array([[4.0, 3.0], [0.0, 0.5]])),
+        (np.array([[1.0, 2.0]]), np.array([[2.0, 1.0]])),
+    ],
+    tensors=True,
+)
+def cosine_table(answer):
+    """Tensors for this book: the cosine of every row of one table with every row of another."""
+    a, b = cosine_table.inputs[0]
+    given = answer(a, b)
+    yield same(given, a @ b.T), "These are dot products: a long vector wins everywhere. Divide by the lengths."
+    yield same(given, cosine_table.right(b, a)), "Rows and columns are exchanged: `a` belongs in the rows."
+    yield (
+        same(given, (a / np.linalg.norm(a, axis=0)) @ (b / np.linalg.norm(b, axis=0)).T),
+        "You divide columns by their lengths. A vector is a *row*: its length is a sum over the last axis.",
+    )
+    yield (
+        same(given, a @ b.T / (np.linalg.norm(a) * np.linalg.norm(b))),
+        "You divide by the length of the whole table. Each row has its own: keep that axis (`keepdim=True`).",
+    )
+
+
+@exercise(
+    right=lambda units, mask: np.stack(
+        [u[m].mean(axis=0) for u, m in zip(np.asarray(units), np.asarray(mask), strict=True)]
+    ),
+    inputs=[
+        (
+            np.array(
+                [
+                    [[1.0, 2.0], [3.0, 6.0], [9.0, 9.0]],
+                    [[4.0, 0.0], [9.0, 9.0], [9.0, 9.0]],
+                    [[1.0, 1.0], [2.0, 0.0], [9.0, 9.0]],
+                ]
+            ),
+            np.array([[True, True, False], [True, False, False], [True, True, False]]),
+        ),
+        (np.array([[[1.0, 2.0], [np.nan, np.nan]]]), np.array([[True, False]])),
+    ],
+    tensors=True,
+)
+def masked_mean(answer):
+    """Tensors for this book: the mean of the real units of each report."""
+    units, mask = masked_mean.inputs[0]
+    given = answer(units, mask)
+    real = units * mask[..., None]
+    yield same(given, units.mean(axis=1)), "Padding is counted as if it were a sentence. Use the mask."
+    yield (
+        same(given, real.mean(axis=1)),
+        "The sum is right. Divide by the number of *real* units, not by the padded one.",
+    )
+    yield same(given, real.sum(axis=1)), "That is the sum. How many real units has each report?"
+    yield same(given, real.sum(axis=1) / mask.sum()), "You divide by the real units of the whole batch."
+    yield (
+        np.isnan(as_array(answer(*masked_mean.inputs[1]))).any(),
+        "Right while padding holds numbers. Where it holds NaN your answer is NaN, because 0 times NaN is NaN: "
+        "*replace* padding (`masked_fill`), do not multiply it away.",
+    )
+
+
+@exercise(
+    right=lambda scores: np.logaddexp.reduce(np.asarray(scores), axis=-1),
+    inputs=[
+        (np.log(np.array([[1.0, 3.0], [2.0, 6.0]], np.float32)),),
+        (np.array([[1000.0, 1000.0], [0.0, 0.0]], np.float32),),
+        (np.array([[-np.inf, 0.0], [-np.inf, -np.inf]], np.float32),),
+    ],
+    tensors=True,
+)
+def log_sum_exp(answer):
+    """Tensors for this book: the logarithm of a sum of exponentials along the last axis, for any size of score."""
+    small, large, empty = (arguments[0] for arguments in log_sum_exp.inputs)
+    given = as_array(answer(large))
+    yield np.isposinf(given).any(), "At a score of 1000 yours overflows. Subtract the largest score first."
+    yield same(answer(small), np.log([4 / 3, 4 / 3])), "The largest score is missing: add it back at the end."
+    yield (
+        np.isneginf(given).any(),
+        "Two scores of 0 give ln 2, beside a row of 1000s too. You subtract *one* maximum from the whole table; "
+        "each row needs its own.",
+    )
+    yield (
+        np.isnan(as_array(answer(empty))).any(),
+        "A row of nothing but minus infinity (every unit masked) gives NaN: infinity minus infinity. "
+        "Let the maximum you subtract be at least the smallest finite number.",
+    )
+
+
+@exercise(
+    right=lambda attention, regions: np.stack(
+        [a @ r for a, r in zip(np.asarray(attention), np.asarray(regions), strict=True)]
+    ),
+    inputs=[
+        (
+            np.array([[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]], [[0.0, 0.0, 1.0], [0.2, 0.2, 0.6]]]),
+            np.arange(24.0).reshape(2, 3, 4),
+        )
+    ],
+    tensors=True,
+)
+def contexts(answer):
+    """Tensors for this book: each unit's average of the regions of its own image, weighted by attention."""
+    attention, regions = contexts.inputs[0]
+    given, right = answer(attention, regions), contexts.right(attention, regions)
+    yield same(given, right.sum(axis=0)), "The batch is gone: name it behind the arrow too, and images stay apart."
+    yield same(given, right.swapaxes(1, 2)), "That is [batch, dim, units]. Wanted is [batch, units, dim]."
+    yield (
+        same(given, np.einsum("bum,md->bud", attention, regions.sum(axis=0))),
+        "Each unit looks at the regions of *all* images. Give both factors the same letter for the batch.",
+    )
+    yield (
+        same(given, np.broadcast_to(regions.mean(axis=1)[:, None], right.shape)),
+        "All units see the same. Where does attention come in?",
+    )
+
+
+@exercise(
+    right=lambda values, group, groups: np.stack(
+        [np.asarray(values)[np.asarray(group) == g].sum(axis=0) for g in range(groups)]
+    ),
+    inputs=[(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]), np.array([2, 0, 2, 0]), 4)],
+    tensors=True,
+)
+def group_sums(answer):
+    """Tensors for this book: the sum of the rows of each group, where groups have different sizes."""
+    values, group, groups = group_sums.inputs[0]
+    given, right = answer(values, group, groups), group_sums.right(values, group, groups)
+    yield (
+        same(given, np.stack([values[3], 0 * values[0], values[2], 0 * values[0]])),
+        "Each group holds only its last row: `sums[group] += values` reads, adds and writes once for all rows, and "
+        "rows of one group overwrite each other. `index_add` adds one after the other.",
+    )
+    yield same(given, right[[0, 2]]), "Groups without a row have disappeared. They should be rows of zeros."
+    yield (
+        same(given, right / np.array([2, 1, 2, 1])[:, None]),
+        "That is the mean of each group. Wanted is the sum.",
+    )
+    yield (
+        same(given, values[group]),
+        "You *take* rows by their group's number. Wanted is the way back: add them into it.",
+    )
+
+
+@exercise(
+    right=lambda table: float(_matching(np.asarray(table)) + _matching(np.asarray(table).T)),
+    inputs=[(np.array([[2.0, 0.0, 1.0], [0.0, 1.0, 0.5], [0.0, 3.0, 0.0]]),), (np.array([[1.6, 0.4], [1.2, 1.4]]),)],
+    tensors=True,
+)
+def matching_loss(answer):
+    """Tensors for this book: cross-entropy of a table whose targets are the diagonal, both ways, summed."""
+    table = matching_loss.inputs[0][0]
+    given, rows, columns = answer(table), _matching(table), _matching(table.T)
+    yield same(given, rows), "That is one way: each row chooses a column. Columns must choose a row as well."
+    yield same(given, columns), "That is one way: each column chooses a row. Rows must choose a column as well."
+    yield same(given, (rows + columns) / 2), "In this book *both ways* means the sum, not the mean."
+    yield (
+        same(given, 3 * (rows + columns)),
+        "You add up the studies. The mean keeps batches of different size comparable.",
+    )
+    yield same(given, -rows - columns), "The sign: a loss is smaller where the diagonal is larger."
+
+
+def _rows_of_length_one(table: np.ndarray) -> np.ndarray:
+    return table / np.linalg.norm(table, axis=1, keepdims=True)
+
+
+def _matching(table: np.ndarray) -> float:
+    return float(np.mean(np.logaddexp.reduce(table, axis=1) - np.diag(table)))
+
+
+@exercise(
     right=lambda word, vocabulary: _longest_first(word, vocabulary),
     inputs=[
         ("nodules", frozenset({"no", "nod", "##d", "##ul", "##ule", "##e", "##s"})),
@@ -728,3 +936,104 @@ def _longest_first(word: str, vocabulary: frozenset[str]) -> list[str]:
         pieces.append(mark + word[start : ends[0]])
         start = ends[0]
     return pieces
+
+
+@exercise(
+    right=lambda S, tau: _matching(np.asarray(S) / tau),
+    inputs=[
+        (np.array([[0.8, 0.2], [0.6, 0.7]]), 0.5),
+        (np.array([[0.9, 0.1, -0.3], [0.2, 0.4, 0.5], [0.0, 0.3, 0.1]]), 0.1),
+        (np.array([[0.4]]), 0.1),
+    ],
+    tensors=True,
+)
+def image_to_text(answer):
+    """Global alignment: the half of the loss in which films choose reports."""
+    S, tau = image_to_text.inputs[0]
+    given, half = answer(S, tau), _matching(S / tau)
+    other = _matching(S.T / tau)
+    yield same(given, other), "You let reports choose films. Which axis holds the candidates of *one film*?"
+    yield same(given, half + other), "That is both halves. Here only films choose."
+    yield same(given, answer(S, tau / 2)), "Your value does not change when tau does."
+    yield same(given, _matching(S * tau)), "You multiply by tau. Cosines are *divided* by it."
+    yield same(given, len(S) * half), "Twice the studies, twice the loss? The mean keeps batches comparable."
+    yield same(given, -half), "The sign: a film that surely knows its report pays nothing, and one that does not pays."
+    small = answer(np.array([[0.1, 0.95], [0.6, 0.7]]), 0.001)
+    yield (
+        not np.isfinite(as_array(small)).all(),
+        "Right at tau = 0.5, but no number at 0.001. Is there a function that does softmax and logarithm at once?",
+    )
+
+
+@exercise(
+    right=lambda row, own, tau: _hardest_share(np.asarray(row), own, tau),
+    inputs=[
+        (np.array([0.5, 0.6, 0.1, 0.2]), 0, 0.1),
+        (np.array([0.2, 0.9, 0.3]), 1, 0.5),
+        (np.array([0.3, 0.3]), 1, 1.0),
+    ],
+    tensors=True,
+)
+def hardest_share(answer):
+    """Global alignment: of what the loss pushes away from one film, the share that falls on the hardest negative."""
+    row, own, tau = np.array([0.5, 0.6, 0.1, 0.2]), 0, 0.1
+    given, p = answer(row, own, tau), _softmax(row / tau)
+    yield same(given, p[1]), "Its own report takes part of that softmax, but it is not pushed away. Leave it out."
+    own_is_best = np.array([0.9, 0.6, 0.1, 0.2])
+    yield (
+        same(answer(own_is_best, own, tau), _softmax(own_is_best / tau)[0]),
+        "The largest of all may be the film's own report. Which is the largest of the *others*?",
+    )
+    yield same(given, 0.6 / 0.9), "A softmax weighs exponentials, not cosines."
+    yield same(given, 1), "That is *which* report is the hardest. How much of the push does it get?"
+    yield same(given, answer(row, own, 2 * tau)), "Your share does not change when tau does."
+
+
+@exercise(
+    right=lambda S, k: float((_ahead(np.asarray(S)) < k).mean()),
+    inputs=[
+        (np.array([[0.5, 0.95, 0.7, 0.8], [0.6, 0.9, 0.2, 0.3], [0.55, 0.95, 0.2, 0.1], [0.0, 0.1, 0.3, 0.2]]), 2),
+        (np.array([[0.2, 0.9], [0.8, 0.1]]), 1),
+        (np.array([[0.2, 0.9], [0.8, 0.1]]), 2),
+    ],
+    tensors=True,
+)
+def recall_at_k(answer):
+    """Global alignment: the share of films whose own report is among the best k."""
+    S, k = recall_at_k.inputs[0]
+    given, ahead = answer(S, k), _ahead(S)
+    yield (
+        same(given, float((_ahead(S.T) < k).mean())),
+        "You rank films for a report. Here a film ranks reports: look along its row.",
+    )
+    yield same(given, float((ahead < k).sum())), "That is how many films. Which share is it?"
+    yield same(given, float((ahead < k - 1).mean())), "A report with one better one ahead is second, and so among two."
+    yield same(given, float((ahead <= k).mean())), "A report with two better ones ahead is third, and not among two."
+
+
+@exercise(
+    right=lambda stories: sum(a == b for i, a in enumerate(stories) for b in stories[:i]),
+    inputs=[
+        ([frozenset({"mass"}), frozenset(), frozenset({"mass"}), frozenset({"edema", "mass"}), frozenset({"mass"})],),
+        ([frozenset(), frozenset({"edema"}), frozenset()],),
+    ],
+)
+def false_negatives(answer):
+    """Global alignment: how many pairs of studies in a batch tell the same story."""
+    stories = [frozenset({"mass"}), frozenset(), frozenset({"mass"}), frozenset({"edema", "mass"}), frozenset({"mass"})]
+    given = answer(stories)
+    yield same(given, 11), "Every study tells its own story, but it is not its own negative. Leave the diagonal out."
+    yield same(given, 6), "You count each pair twice: first with second, and second with first."
+    yield same(given, 2), "That is how many studies repeat a story. Three that tell the same make *three* pairs."
+    yield same(given, 5), "A mass beside an edema is another story than a mass alone: the sets must be *equal*."
+    healthy = answer([frozenset(), frozenset({"edema"}), frozenset()])
+    yield same(healthy, 0), "Two healthy patients tell the same story too: that nothing was found."
+
+
+def _ahead(table: np.ndarray) -> np.ndarray:
+    """How many candidates of each row are better than the one on the diagonal."""
+    return np.sum(np.diag(table)[:, None] < table, axis=1)
+
+
+def _hardest_share(row: np.ndarray, own: int, tau: float) -> float:
+    return float(_softmax(np.delete(row, own) / tau).max())

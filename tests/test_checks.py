@@ -69,6 +69,16 @@ def by_channel(maps, axes):
         return (maps - maps.mean(axes, keepdims=True)) / maps.std(axes, keepdims=True)
 
 
+def overwritten_sums(values, group, groups):
+    sums = values.new_zeros(groups, values.shape[1])
+    sums[group] += values
+    return sums
+
+
+def choosing(table):
+    return (table.logsumexp(dim=1) - table.diagonal()).mean()
+
+
 def longest_first(word, vocabulary, mark="##", longest=(max, max), stuck=lambda pieces: ["[UNK]"]):
     """The pieces of a word; `longest` chooses among those that fit at the beginning, and further on."""
     pieces, start = [], 0
@@ -110,6 +120,25 @@ def overwritten(vectors, words):
 
 def edges(spans, words, of):
     return np.array([of(spans[words == word]) for word in range(words.max() + 1)])
+
+
+def arrays(function):
+    """`function` on arrays in place of tensors."""
+    return lambda *given: function(*(np.asarray(a) if hasattr(a, "shape") else a for a in given))
+
+
+def chosen(table):
+    """Cross-entropy of the rows, with the diagonal as targets."""
+    return -np.mean(np.diag(table - np.logaddexp.reduce(table, axis=1, keepdims=True)))
+
+
+def underflowing(S, tau):
+    with np.errstate(divide="ignore"):
+        return -np.mean(np.log(np.diag(softmax(S / tau, axis=1))))
+
+
+def others(row, own):
+    return softmax(np.delete(row, own)).max()
 
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
@@ -259,6 +288,65 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda r, a, u: cosine_of(r.mean(axis=0), u), "looks everywhere"),
         (lambda r, a, u: a @ r, "That is the context"),
     ],
+    "map_to_regions": [
+        (lambda maps: maps.reshape(len(maps), -1, maps.shape[1]), "scrambled"),
+        (lambda maps: maps.flatten(2), "[batch, dim, regions]"),
+        (lambda maps: maps.permute(0, 2, 3, 1), "still a map"),
+        (lambda maps: maps.permute(0, 3, 2, 1).flatten(1, 2), "down the columns"),
+    ],
+    "cosine_table": [
+        (lambda a, b: a @ b.T, "dot products"),
+        (lambda a, b: (b / b.norm(dim=1, keepdim=True)) @ (a / a.norm(dim=1, keepdim=True)).T, "exchanged"),
+        (lambda a, b: (a / a.norm(dim=0)) @ (b / b.norm(dim=0)).T, "divide columns"),
+        (lambda a, b: (a / a.norm()) @ (b / b.norm()).T, "whole table"),
+    ],
+    "masked_mean": [
+        (lambda units, mask: units.mean(dim=1), "as if it were a sentence"),
+        (lambda units, mask: units.masked_fill(~mask[..., None], 0).mean(dim=1), "padded one"),
+        (lambda units, mask: units.masked_fill(~mask[..., None], 0).sum(dim=1), "That is the sum"),
+        (lambda units, mask: units.masked_fill(~mask[..., None], 0).sum(dim=1) / mask.sum(), "whole batch"),
+        (lambda units, mask: (units * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True), "0 times NaN"),
+    ],
+    "log_sum_exp": [
+        (lambda scores: scores.exp().sum(dim=-1).log(), "overflows"),
+        (lambda scores: (scores - scores.amax(dim=-1, keepdim=True)).exp().sum(dim=-1).log(), "add it back"),
+        (lambda scores: (scores - scores.max()).exp().sum(dim=-1).log() + scores.max(), "its own"),
+        (
+            lambda scores: (scores - scores.amax(dim=-1, keepdim=True)).exp().sum(dim=-1).log() + scores.amax(dim=-1),
+            "infinity minus infinity",
+        ),
+    ],
+    "contexts": [
+        (lambda attention, regions: (attention @ regions).sum(dim=0), "batch is gone"),
+        (lambda attention, regions: (attention @ regions).mT, "[batch, dim, units]"),
+        (lambda attention, regions: attention @ regions.sum(dim=0), "*all* images"),
+        (
+            lambda attention, regions: regions.mean(dim=1, keepdim=True).expand(-1, attention.shape[1], -1),
+            "see the same",
+        ),
+    ],
+    "group_sums": [
+        (overwritten_sums, "overwrite each other"),
+        (
+            lambda values, group, groups: values.new_zeros(groups, 2).index_add(0, group, values)[group.unique()],
+            "disappeared",
+        ),
+        (
+            lambda values, group, groups: (
+                values.new_zeros(groups, 2).index_add(0, group, values)
+                / group.bincount(minlength=groups).clamp(min=1)[:, None]
+            ),
+            "mean of each group",
+        ),
+        (lambda values, group, groups: values[group], "way back"),
+    ],
+    "matching_loss": [
+        (lambda table: choosing(table), "each row chooses"),
+        (lambda table: choosing(table.T), "each column chooses"),
+        (lambda table: (choosing(table) + choosing(table.T)) / 2, "sum, not the mean"),
+        (lambda table: len(table) * (choosing(table) + choosing(table.T)), "add up the studies"),
+        (lambda table: -choosing(table) - choosing(table.T), "sign"),
+    ],
     "greedy_pieces": [
         (lambda word, vocabulary: longest_first(word, vocabulary)[:1], "remaining letters"),
         (lambda word, vocabulary: longest_first(word, vocabulary, longest=(min, max)), "is longer"),
@@ -302,6 +390,41 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
             ),
             "Punctuation belongs",
         ),
+    ],
+    "image_to_text": [
+        (arrays(lambda S, tau: -np.mean(np.diag(np.log(softmax(S / tau, axis=0))))), "Which axis"),
+        (arrays(lambda S, tau: chosen(S / tau) + chosen(S.T / tau)), "both halves"),
+        (arrays(lambda S, tau: chosen(S)), "does not change when tau does"),
+        (arrays(lambda S, tau: chosen(S * tau)), "*divided*"),
+        (arrays(lambda S, tau: len(S) * chosen(S / tau)), "Twice the studies"),
+        (arrays(lambda S, tau: -chosen(S / tau)), "sign"),
+        (arrays(underflowing), "softmax and logarithm at once"),
+    ],
+    "hardest_share": [
+        (arrays(lambda row, own, tau: np.delete(softmax(row / tau), own).max()), "Leave it out"),
+        (
+            lambda row, own, tau: softmax(row / tau).max() if row[own] == row.max() else others(row / tau, own),
+            "*others*",
+        ),
+        (arrays(lambda row, own, tau: others(row, own)), "does not change when tau does"),
+        (
+            arrays(lambda row, own, tau: np.delete(row / tau, own).max() / np.delete(row / tau, own).sum()),
+            "exponentials",
+        ),
+        (arrays(lambda row, own, tau: np.argmax(np.where(np.arange(len(row)) == own, -np.inf, row))), "*which*"),
+    ],
+    "recall_at_k": [
+        (arrays(lambda S, k: float((np.sum(np.diag(S) < S, axis=0) < k).mean())), "look along its row"),
+        (arrays(lambda S, k: float((np.sum(np.diag(S)[:, None] < S, axis=1) < k).sum())), "Which share"),
+        (arrays(lambda S, k: float((np.sum(np.diag(S)[:, None] < S, axis=1) < k - 1).mean())), "second"),
+        (arrays(lambda S, k: float((np.sum(np.diag(S)[:, None] < S, axis=1) <= k).mean())), "third"),
+    ],
+    "false_negatives": [
+        (lambda stories: sum(a == b for a in stories for b in stories), "diagonal"),
+        (lambda stories: sum(a == b for a in stories for b in stories) - len(stories), "twice"),
+        (lambda stories: len(stories) - len(set(stories)), "*three* pairs"),
+        (lambda stories: sum(bool(a & b) for i, a in enumerate(stories) for b in stories[:i]) - 1, "*equal*"),
+        (lambda stories: sum(bool(a) and a == b for i, a in enumerate(stories) for b in stories[:i]), "healthy"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
@@ -382,6 +505,11 @@ def test_an_answer_that_writes_into_its_input_cannot_disturb_the_check(doubled):
 
     assert doubled(in_place)
     assert doubled(in_place)
+
+
+def test_tensors_are_handed_over_where_an_exercise_asks_for_them():
+    verdict = check.contexts(lambda attention, regions: attention.bmm(regions))  # an array has no `bmm`
+    assert verdict, verdict.message
 
 
 def test_two_exercises_of_one_name_are_refused(doubled):
