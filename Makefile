@@ -15,15 +15,17 @@ book: $(INSTALLED) ## make the teaching set, execute the chapters, build the sit
 	$(BIN)/cxrtutor data make
 	$(BIN)/python book/build.py
 
-lab: $(INSTALLED) ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=chapters
+# book/lab answers JupyterLab's first question, whether to fetch news from the network, with no.
+lab: $(INSTALLED) ## open the book in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.app_settings_dir=book/lab \
+	  --LabApp.default_url=/lab/tree/chapters/00-how-to-use-this-book.ipynb
 
 test: $(INSTALLED) ## check everything: style, package, chapters, and the built site in a browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests --ignore=tests/book --cov
 	$(BIN)/cxrtutor data make
-	$(BIN)/python -m pytest chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+	$(BIN)/python -m pytest book chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 	$(BIN)/python book/build.py
 	$(BIN)/python -m pytest tests/book
 

@@ -1,4 +1,4 @@
-"""The chapters as they are committed: nothing in them but what their authors wrote, in pieces a reader can hold."""
+"""The notebooks as they are committed: nothing in them but what their authors wrote, in pieces a reader can hold."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+NOTEBOOKS = [*sorted((ROOT / "book").glob("*.ipynb")), *CHAPTERS]
 LONGEST_CELL = 15
 
 
@@ -19,13 +20,13 @@ def cells(chapter: Path, kind: str) -> list[nbformat.NotebookNode]:
     return [cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == kind]
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.stem)
+@pytest.fixture(params=NOTEBOOKS, ids=lambda chapter: chapter.stem)
 def chapter(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_there_are_chapters():
-    assert CHAPTERS
+def test_there_are_chapters_and_pages_before_them():
+    assert CHAPTERS and len(NOTEBOOKS) > len(CHAPTERS)
 
 
 def test_a_chapter_is_valid_and_stripped(chapter):
