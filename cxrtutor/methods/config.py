@@ -109,8 +109,8 @@ class OptimizationConfig(Strict):
 
     The learning rate rises linearly over `warmup` of all steps, and then falls by the `schedule`: "cosine" to zero,
     "step" by the factor `decay` after every epoch, "plateau" by that factor where the validation loss has not improved
-    for `patience` epochs. `weight_decay` is decoupled with "adamw", and part of the gradient with "adam".
-    `encoder_learning_rate` is that of trainable encoders, where it is to differ from that of the new heads.
+    for more than `patience` epochs on end. `weight_decay` is decoupled with "adamw", and part of the gradient with
+    "adam". `encoder_learning_rate` is that of trainable encoders, where it is to differ from that of the new heads.
     """
 
     epochs: int = Field(default=6, gt=0)

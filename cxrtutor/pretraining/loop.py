@@ -23,7 +23,7 @@ from ..data.views import Studies, training_views
 from ..encoders.caching import CachedImages, CachedTexts, Choice, LiveImages, LiveTexts, text_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError
-from ..methods.config import RunConfig
+from ..methods.config import OptimizationConfig, RunConfig
 from ..methods.model import AlignedModel
 from ..methods.registry import method
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -170,8 +170,9 @@ class _Trainer:
                 sample = np.arange(min(self.studies, STANDARDIZATION_SAMPLE))
                 training.eval().model.image_projection.measure(self.views[0].images.batch(sample))
         self.plain = training
-        trained = [parameter for parameter in training.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, weight_decay=options.weight_decay, betas=options.betas)
+        groups = _parameter_groups(training, options)
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[options.optimizer]
+        optimizer = kind(groups, weight_decay=options.weight_decay, betas=options.betas)
         self.module, self.optimizer = self.fabric.setup(training, optimizer)
         self.steps_per_epoch = len(batches(self.studies, options.batch_size, config.seed, 0))
         self.total = self.steps_per_epoch * options.epochs
@@ -192,6 +193,7 @@ class _Trainer:
         """Train from the last checkpoint, or the beginning, to the end."""
         done = load_checkpoint(self._checkpoints, self.plain, self.optimizer)
         log = Log(self.run.log_path, keep_to_step=done) if self.fabric.is_global_zero else None
+        self.validation_losses = self.fabric.broadcast(log and log.validation_losses)
         began = time.perf_counter() - (log.seconds if log else 0)
         title = f"pre-training {self.config.method}"
         bar = tqdm(total=self.total, initial=done, desc=title, unit="step", disable=self._quiet())
@@ -208,6 +210,7 @@ class _Trainer:
                     last_of_epoch = step % self.steps_per_epoch == 0
                     if last_of_epoch:
                         entry["validation_loss"] = self._validation_loss()
+                        self.validation_losses.append(entry["validation_loss"])
                     if log:
                         log.write(step=step, epoch=epoch, seconds=round(time.perf_counter() - began, 3), **entry)
                     if step % self.checkpoint_every == 0 and step < self.total:
@@ -226,9 +229,9 @@ class _Trainer:
 
     def _step(self, step: int, indices: Int[np.ndarray, " batch"]) -> dict[str, float]:
         options = self.config.optimization
-        rate = learning_rate(step, self.total, options.learning_rate, options.warmup)
+        rate = learning_rate(step, self.steps_per_epoch, options, self.validation_losses)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share_of_rate"]
         self.module.train()
         alignment = self._align(self._shown(step, self._share(indices)))
         loss = alignment["loss"].item()
@@ -288,6 +291,17 @@ class _Trainer:
         result = {key: last[key] for key in ("step", "seconds", "loss", "validation_loss")}
         store.write_file(self.run.folder / "result.json", json.dumps(result, indent=1))
         shutil.rmtree(self._checkpoints, ignore_errors=True)
+
+
+def _parameter_groups(training: Training, options: OptimizationConfig) -> list[dict[str, Any]]:
+    """What is trained: new heads at the learning rate, and encoders at theirs, as a share of it."""
+    encoders, heads = [], []
+    for name, parameter in training.named_parameters():
+        if parameter.requires_grad:
+            (encoders if "_encoder." in name else heads).append(parameter)
+    share = (options.encoder_learning_rate or options.learning_rate) / options.learning_rate
+    groups = [{"params": heads, "share_of_rate": 1.0}, {"params": encoders, "share_of_rate": share}]
+    return [group for group in groups if group["params"]]
 
 
 def _fabric(accelerator: str, devices: int, precision: str) -> Fabric:

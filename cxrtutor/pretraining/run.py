@@ -74,12 +74,14 @@ class Log:
 
     Attributes:
         seconds: training seconds up to there.
+        validation_losses: of the epochs that ended up to there.
     """
 
     def __init__(self, path: Path, keep_to_step: int) -> None:
         lines = path.read_text().splitlines() if path.is_file() else []
         kept = [entry for line in lines if (entry := _entry(line)) is not None and entry["step"] <= keep_to_step]
         self.seconds = kept[-1]["seconds"] if kept else 0.0
+        self.validation_losses = [entry["validation_loss"] for entry in kept if "validation_loss" in entry]
         store.write_file(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._file = path.open("a")
 

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, small_config, small_set
+from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, recipe, small_config, small_set
 
 from cxrtutor.data.views import training_views
 from cxrtutor.encoders.weights import fingerprint
@@ -397,6 +397,89 @@ class TestViews:
         run = pretrain(with_data(small_config(data, epochs=1), views={"moved": 1}))
         name = "image_projection.heads.deep.0.mean"
         assert torch.equal(weights(run)[name], weights(uninterrupted)[name])
+
+
+class TestRates:
+    def test_encoders_may_learn_at_a_rate_of_their_own(self, data: Path, home: Path) -> None:
+        def config(**options: float) -> RunConfig:
+            values = recipe(data, trainable=True, epochs=1, **options)
+            values["model"]["image_encoder"]["trainable"] = False
+            return validated(RunConfig, values, where="small")
+
+        untrained = method("lsm").model(config()).state_dict()
+
+        def moved(**options: float) -> dict[str, float]:
+            """How far the parameters of text encoder and text head went in one epoch."""
+            after = weights(pretrain(config(**options)))
+            parts = {"text_encoder": 0.0, "text_projection": 0.0}
+            for name, value in after.items():
+                if (part := name.split(".")[0]) in parts:
+                    parts[part] = max(parts[part], (value - untrained[name]).abs().max().item())
+            return parts
+
+        slow, alike = moved(encoder_learning_rate=1e-7), moved()
+        assert 0 < slow["text_encoder"] < 1e-5
+        assert slow["text_projection"] > 1e-3
+        assert min(alike.values()) > 1e-3
+
+
+class TestSchedules:
+    PLATEAU: ClassVar = {"schedule": "plateau", "patience": 1, "decay": 0.1, "warmup": 0.0, "learning_rate": 1e-9}
+
+    def test_a_plateau_lowers_the_rate(self, data: Path, home: Path) -> None:
+        # At this rate nothing is learnt, so every validation loss equals the first to within the threshold.
+        rates = [entry["learning_rate"] for entry in pretrain(small_config(data, **self.PLATEAU)).log()]
+        np.testing.assert_allclose(rates, [1e-9] * 3 * STEPS_PER_EPOCH + [1e-10] * STEPS_PER_EPOCH)
+
+    def test_resumed_it_remembers_the_losses_of_the_epochs_before(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = small_config(data, **self.PLATEAU)
+        expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
+        monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
+        for step in (7, 10):  # in the third epoch, and after the rate has fallen
+            with monkeypatch.context() as patch, pytest.raises(Stopped):
+                stop_at(patch, step, "step")
+                pretrain(config, checkpoint_every=2)
+        assert_same_run(pretrain(config, checkpoint_every=2), expected)
+
+    def test_weight_decay_is_part_of_adams_gradient_and_apart_from_adamws(self, data: Path, home: Path) -> None:
+        options = {"epochs": 1, "weight_decay": 0.9}
+        runs = [pretrain(small_config(data, optimizer=name, **options)) for name in ("adam", "adamw")]
+        norms = [sum(value.norm().item() for key, value in weights(run).items() if "weight" in key) for run in runs]
+        assert runs[0].log()[0]["loss"] == runs[1].log()[0]["loss"]
+        assert abs(norms[0] - norms[1]) > 0.01
+
+    def test_a_run_with_adam_resumes_too(self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = small_config(data, optimizer="adam", schedule="step", epochs=2)
+        expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
+        monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, 4, "step")
+            pretrain(config, checkpoint_every=3)
+        assert_same_run(pretrain(config, checkpoint_every=3), expected)
+
+
+class TestSplits:
+    def test_only_training_and_validation_are_ever_opened(
+        self, data: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Whoever chose a rate, an epoch or a checkpoint by the test split would measure the choice and not the method.
+        alone = Path(shutil.copytree(data, tmp_path / "alone"))
+        for shard in json.loads((alone / "card.json").read_text())["shards"]:
+            if shard["split"] not in ("train", "validation"):
+                (alone / shard["file"]).unlink()
+        opened: list[str] = []
+        original = loop.open_studies
+
+        def open_studies(name: str, split: str, edition: str) -> Any:
+            opened.append(split)
+            return original(name, split, edition)
+
+        monkeypatch.setattr(loop, "open_studies", open_studies)
+        config = with_data(small_config(alone, **TestSchedules.PLATEAU), views={"mirrored": True})
+        assert pretrain(config, checkpoint_every=2).finished
+        assert sorted(opened) == ["train", "validation"]
 
 
 class TestSizes:
