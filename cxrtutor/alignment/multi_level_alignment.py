@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import Literal, get_args
 
 from ..encoders.projection import Unit
 from ..errors import InputError
@@ -25,7 +25,7 @@ class MultiLevelAlignment(WeightedSum):
 
     Args:
         levels: weights by the name of a level, "UNIT-DEPTH".
-        attention_temperature, aggregation_temperature, logit_temperature: as `LocalAlignment` has them.
+        attention_temperature, aggregation_temperature, logit_temperature, aggregation: as `LocalAlignment` has them.
 
     Raises:
         InputError: there is no level, or one of that name cannot be made.
@@ -38,6 +38,7 @@ class MultiLevelAlignment(WeightedSum):
         attention_temperature: float = 4.0,
         aggregation_temperature: float = 5.0,
         logit_temperature: float = 10.0,
+        aggregation: Literal["sum", "mean"] = "sum",
     ) -> None:
         if not levels:
             raise InputError("levels is empty; name at least one, such as 'sentences-deep'.")
@@ -52,6 +53,7 @@ class MultiLevelAlignment(WeightedSum):
                 attention_temperature=attention_temperature,
                 aggregation_temperature=aggregation_temperature,
                 logit_temperature=logit_temperature,
+                aggregation=aggregation,
             )
 
         super().__init__({name: (weight, objective(name)) for name, weight in levels.items()})

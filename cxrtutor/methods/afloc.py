@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ..alignment.alignment import Objective
@@ -13,13 +15,14 @@ from .model import Architecture, Readout
 
 class AflocSettings(Strict):
     """`levels` weighs the pairings of text units and image depths, by "UNIT-DEPTH"; `readout` is the pairing that a
-    prompt is read at: in the paper the whole prompt against the deep map."""
+    prompt is read at: in the paper the whole prompt against the deep map. The paper's `aggregation` is a sum."""
 
     levels: dict[str, float] = Field(default_factory=lambda: dict(AFLOC_LEVELS))
     readout: str = "report-deep"
     attention_temperature: float = 4.0
     aggregation_temperature: float = 5.0
     logit_temperature: float = 10.0
+    aggregation: Literal["sum", "mean"] = "sum"
 
 
 def architecture(settings: AflocSettings) -> Architecture:
@@ -41,6 +44,7 @@ def alignment(settings: AflocSettings) -> Objective:
         attention_temperature=settings.attention_temperature,
         aggregation_temperature=settings.aggregation_temperature,
         logit_temperature=settings.logit_temperature,
+        aggregation=settings.aggregation,
     )
 
 

@@ -59,9 +59,10 @@ def test_report_and_pooled_are_the_global_contrast():
     assert level.loss.item() == pytest.approx(info_nce_loop(table.tolist(), 0.25), rel=1e-5)
 
 
-def test_temperatures_reach_every_level():
+def test_settings_reach_every_level():
     pairs = paired([2, 3])
     settings = {"attention_temperature": 9.0, "aggregation_temperature": 2.0, "logit_temperature": 3.0}
+    settings["aggregation"] = "mean"
     for name in ("words-shallow", "sentences-deep"):
         level = MultiLevelAlignment({name: 1.0}, **settings)(pairs).loss
         torch.testing.assert_close(level, LocalAlignment(*name.split("-"), **settings)(pairs).loss)
