@@ -141,6 +141,37 @@ def others(row, own):
     return softmax(np.delete(row, own)).max()
 
 
+def paid(S, axis):
+    """What those pay on average who choose along an axis of a table."""
+    return -np.log(np.diag(softmax(S, axis=axis))).mean()
+
+
+def both_ways(S):
+    return paid(S, 0) + paid(S, 1)
+
+
+def gathered(maps, owner, sentences, count):
+    """Maps of words added to their sentences one by one, padding too, and divided by a count of each."""
+    total, number = np.zeros((sentences, *maps.shape[1:])), np.zeros(sentences)
+    for values, sentence in zip(maps, owner, strict=True):
+        total[sentence] += values
+        number[sentence] += sentence >= 0
+    return total / count(number)[:, None, None]
+
+
+def added_up(maps, owner, sentences):
+    return gathered(maps[owner >= 0], owner[owner >= 0], sentences, np.ones_like)
+
+
+def mean_of_nothing(maps, owner, sentences):
+    with np.errstate(invalid="ignore"):
+        return gathered(maps[owner >= 0], owner[owner >= 0], sentences, np.copy)
+
+
+def differences(a, b):
+    return [a[sample] - b[sample] for sample in a if sample in b]
+
+
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
     "cosine_similarity": [
         (lambda a, b: a @ b, "dot product"),
@@ -425,6 +456,36 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda stories: len(stories) - len(set(stories)), "*three* pairs"),
         (lambda stories: sum(bool(a & b) for i, a in enumerate(stories) for b in stories[:i]) - 1, "*equal*"),
         (lambda stories: sum(bool(a) and a == b for i, a in enumerate(stories) for b in stories[:i]), "healthy"),
+    ],
+    "six_terms": [
+        (lambda tables: sum(paid(S, 1) for S in tables), "Films choose"),
+        (lambda tables: sum(paid(S, 0) for S in tables), "Reports choose"),
+        (lambda tables: sum(both_ways(S) / 2 for S in tables), "not averaged"),
+        (lambda tables: np.mean([both_ways(S) for S in tables]), "over levels"),
+        (lambda tables: sum(len(S) * both_ways(S) for S in tables), "over its pairs"),
+        (lambda tables: both_ways(np.sum(tables, axis=0)), "tables first"),
+        (lambda tables: -sum(both_ways(S) for S in tables), "negative"),
+    ],
+    "report_logit": [
+        (lambda r, u, t2, t3: t3 * t2 * np.mean([cosine_of(one, u) for one in r]), "mean of the cosines"),
+        (lambda r, u, t2, t3: t3 * t2 * max(cosine_of(one, u) for one in r), "cannot choose"),
+        (lambda r, u, t2, t3: t3 * cosine_of(r.mean(axis=0), u), "t2"),
+        (lambda r, u, t2, t3: t3 * np.exp(t2 * cosine_of(r.mean(axis=0), u)), "logarithm"),
+        (lambda r, u, t2, t3: t3 * t2 * r.mean(axis=0) @ u, "dot product"),
+    ],
+    "sentence_maps": [
+        (mean_of_nothing, "without words"),
+        (lambda maps, owner, n: gathered(maps, owner, n, lambda number: np.maximum(number, 1)), "the last one"),
+        (added_up, "add up"),
+        (lambda maps, owner, n: added_up(maps, owner, n) / len(owner), "all words"),
+        (lambda maps, owner, n: maps * (owner >= 0)[:, None, None], "for each word"),
+    ],
+    "paired_gain": [
+        (lambda a, b: np.mean(differences(a, b)), "One NaN"),
+        (lambda a, b: np.nanmean(differences(b, a)), "turned round"),
+        (lambda a, b: np.nanmean(list(a.values())) - np.nanmean(list(b.values())), "its own samples"),
+        (lambda a, b: np.nanmean([a.get(s, 0) - b.get(s, 0) for s in a.keys() | b.keys()]), "counts as 0"),
+        (lambda a, b: np.nansum(differences(a, b)) / len(differences(a, b)), "no difference"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
