@@ -1,6 +1,6 @@
 """The committed records are today's, and one of them, drawn at random, is trained and measured anew.
 
-`CXRTUTOR_RECORD` names the one to be drawn (`sentence-alignment/lsm-seed0.json`).
+`CXRTUTOR_RECORD` names the one to be drawn (`local-alignment/lsm-seed0.json`).
 """
 
 from __future__ import annotations
