@@ -11,7 +11,7 @@ from typing import BinaryIO, SupportsIndex
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 from tqdm import tqdm
@@ -53,7 +53,11 @@ Choice = Sequence[Int[np.ndarray, " _"]]
 
 @dataclass(frozen=True, eq=False)
 class LiveImages:
-    """Features computed when they are asked for, on the encoder's device; gradients reach the encoder."""
+    """Features computed when they are asked for, on the encoder's device; gradients reach the encoder.
+
+    Training takes the `inputs` and encodes them inside the module that it trains, where mixed precision and the
+    exchange of gradients between processes reach the encoder too.
+    """
 
     encoder: ImageEncoder
     studies: Studies
@@ -62,9 +66,13 @@ class LiveImages:
     def __len__(self) -> int:
         return len(self.studies)
 
+    def inputs(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> Float[Tensor, "batch 1 height width"]:
+        """The intensities of some images, in the order asked for, on the CPU."""
+        return _intensities(self.studies, indices, self.size)
+
     def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> ImageFeatures:
         """The features of some studies, in the order asked for."""
-        return self.encoder(_intensities(self.studies, indices, self.size).to(self.encoder.device))
+        return self.encoder(self.inputs(indices).to(self.encoder.device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +95,15 @@ class CachedImages:
         rows = torch.as_tensor(np.asarray(indices, dtype=np.int64))
         return self.encoder.levels(tuple(depth[rows] for depth in self.maps))
 
+    inputs = batch
+    """What training takes of a frozen encoder: its features."""
+
 
 class LiveTexts:
-    """Features computed when they are asked for, on the encoder's device; gradients reach the encoder."""
+    """Features computed when they are asked for, on the encoder's device; gradients reach the encoder.
+
+    Training takes the `inputs`, as with `LiveImages`.
+    """
 
     def __init__(self, encoder: TextEncoder, studies: Studies) -> None:
         self.encoder = encoder
@@ -103,13 +117,18 @@ class LiveTexts:
         spelled = [any(map(str.isalnum, text)) for text in self.reports[index]]
         return np.flatnonzero(spelled)
 
-    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"], choice: Choice | None = None) -> TextFeatures:
-        """The features of some reports, in the order asked for, padded to the longest of them; what is not of the
-        `choice` is not there for the encoder."""
+    def inputs(
+        self, indices: Sequence[int] | Int[np.ndarray, " batch"], choice: Choice | None = None
+    ) -> list[list[str]]:
+        """The sentences of some reports, in the order asked for; of each those of the `choice`, where there is one."""
         reports = [self.reports[index] for index in indices]
-        if choice is not None:
-            reports = [[report[place] for place in places] for report, places in zip(reports, choice, strict=True)]
-        return self.encoder(reports)
+        if choice is None:
+            return reports
+        return [[report[place] for place in places] for report, places in zip(reports, choice, strict=True)]
+
+    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"], choice: Choice | None = None) -> TextFeatures:
+        """The features of the `inputs`, padded to the longest report."""
+        return self.encoder(self.inputs(indices, choice))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +164,9 @@ class CachedTexts:
         if choice is not None:
             reports = [passages[places] for passages, places in zip(reports, choice, strict=True)]
         return self.encoder.assemble(self.encoded, reports)
+
+    inputs = batch
+    """What training takes of a frozen encoder: its features."""
 
     def _passages(self, index: SupportsIndex) -> Int[np.ndarray, " passages"]:
         """The passages that a report is made of."""

@@ -76,8 +76,17 @@ class AlignedModel(nn.Module):
         """The side, in pixels, of the square images the model was trained on."""
         return self.config.image_size
 
-    def forward(self, image: ImageFeatures, text: TextFeatures) -> PairedFeatures:
-        """Both sides' encoder features, projected."""
+    def forward(
+        self, image: ImageFeatures | Float[Tensor, "batch 1 height width"], text: TextFeatures | list[list[str]]
+    ) -> PairedFeatures:
+        """Both sides' encoder features, projected; what is not features yet is encoded first.
+
+        Args:
+            image: features, or intensities in [0, 1].
+            text: features, or reports as their sentences.
+        """
+        image = image if isinstance(image, ImageFeatures) else self.image_encoder(image)
+        text = text if isinstance(text, TextFeatures) else self.text_encoder(text)
         return PairedFeatures(self.image_projection(image), self.text_projection(text))
 
     def encode_images(self, images: Float[Tensor, "batch 1 height width"]) -> ImageFeatures:

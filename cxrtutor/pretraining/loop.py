@@ -44,7 +44,7 @@ class Training(nn.Module):
     """Model and objective as the one module that an optimiser, a device and a checkpoint see.
 
     Features come in and results go out as plain dictionaries: Fabric walks through both, and cannot through frozen
-    dataclasses.
+    dataclasses. Where an encoder is trained, what it takes comes in instead of its features.
     """
 
     def __init__(self, model: AlignedModel, objective: Objective) -> None:
@@ -52,9 +52,10 @@ class Training(nn.Module):
         self.model = model
         self.objective = objective
 
-    def forward(self, image: dict[str, Tensor], text: dict[str, Tensor]) -> dict[str, Any]:
-        pairs = gather_pairs(self.model(ImageFeatures(**image), TextFeatures(**text)))
-        alignment = self.objective(pairs)
+    def forward(self, image: dict[str, Tensor] | Tensor, text: dict[str, Tensor] | list[list[str]]) -> dict[str, Any]:
+        image = ImageFeatures(**image) if isinstance(image, dict) else image
+        text = TextFeatures(**text) if isinstance(text, dict) else text
+        alignment = self.objective(gather_pairs(self.model(image, text)))
         return {"loss": alignment.loss, "parts": dict(alignment.parts)}
 
     def changeable_state(self) -> dict[str, Tensor]:
@@ -63,10 +64,14 @@ class Training(nn.Module):
         return state | {f"objective.{key}": value for key, value in self.objective.state_dict().items()}
 
 
+Inputs = tuple[ImageFeatures | Tensor, TextFeatures | list[list[str]]]
+"""Images and reports as the model takes them."""
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Images and reports of one split, or of a view of it, as features: from a cache where the encoder is frozen, live
-    where it is not."""
+    """Images and reports of one split, or of a view of it: as cached features where the encoder is frozen, as what it
+    takes where it is not."""
 
     images: CachedImages | LiveImages
     texts: CachedTexts | LiveTexts
@@ -76,10 +81,8 @@ class Pairs:
         """The images of `studies`, and the reports of these or of a view in which they are `described` otherwise."""
         return cls(model.image_source(studies), text_source(model.text_encoder, described or studies))
 
-    def batch(
-        self, indices: Int[np.ndarray, " batch"], choice: Choice | None = None
-    ) -> tuple[ImageFeatures, TextFeatures]:
-        return self.images.batch(indices), self.texts.batch(indices, choice)
+    def batch(self, indices: Int[np.ndarray, " batch"], choice: Choice | None = None) -> Inputs:
+        return self.images.inputs(indices), self.texts.inputs(indices, choice)
 
 
 def run_key(config: RunConfig) -> dict[str, Any]:
@@ -254,7 +257,7 @@ class _Trainer:
         rank, world = self.fabric.global_rank, self.fabric.world_size
         return indices[rank : len(indices) - len(indices) % world : world]
 
-    def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> tuple[ImageFeatures, TextFeatures]:
+    def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> Inputs:
         """What a training step is shown of some studies: one view of them, and of their reports what is asked for."""
         text, seed, (epoch, batch) = self.config.data.text, self.config.seed, divmod(step, self.steps_per_epoch)
         view = self.views[view_of_batch(len(self.views), seed, epoch, batch)]
@@ -263,9 +266,10 @@ class _Trainer:
         choice = [shown_sentences(view.texts.with_words(s), text, seed, epoch, s) for s in studies.tolist()]
         return view.batch(studies, choice)
 
-    def _align(self, pairs: tuple[ImageFeatures, TextFeatures]) -> dict[str, Any]:
+    def _align(self, inputs: Inputs) -> dict[str, Any]:
         """The objective over a batch, of which this process brings its part."""
-        return self.module(*(vars(side.to(self.fabric.device)) for side in pairs))
+        moved = (side if isinstance(side, list) else side.to(self.fabric.device) for side in inputs)
+        return self.module(*(vars(side) if isinstance(side, ImageFeatures | TextFeatures) else side for side in moved))
 
     @torch.no_grad()
     def _validation_loss(self) -> float:

@@ -220,6 +220,9 @@ def test_frozen_encoders_are_cached_and_trainable_ones_are_not(
     images, texts = image_source(image, studies), text_source(text, studies)
     assert isinstance(images, LiveImages)
     assert isinstance(texts, LiveTexts)
+    assert torch.equal(images.inputs([3, 1]), torch.from_numpy(studies.pixels[[3, 1], None]).float() / 255)
+    assert texts.inputs([3, 1]) == [studies.texts[3], studies.texts[1]]
+    assert_same(cached_images(lite0, studies).inputs([3]), cached_images(lite0, studies).batch([3]))
     (images.batch(INDICES).deep.mean() + texts.batch(INDICES).report.mean()).backward()
     assert all(next(encoder.parameters()).grad is not None for encoder in (image, text))
     for refused in (lambda: cached_images(image, studies), lambda: cached_texts(text, studies)):

@@ -19,10 +19,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from safetensors.torch import load_file
-from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, recipe, small_config, small_set
+from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, recipe, small_config, small_set, use_small_text_encoder
 
 from cxrtutor.data.views import training_views
+from cxrtutor.encoders.image import ImageEncoder
+from cxrtutor.encoders.text import TextEncoder
 from cxrtutor.encoders.weights import fingerprint
 from cxrtutor.errors import InputError
 from cxrtutor.methods.config import RunConfig, validated
@@ -529,6 +533,82 @@ class TestSizes:
         both = in_new_home(tmp_path / "both", lambda: Run.open(run_folder(small_config(data, **options))))
         assert both.log()[0]["loss"] == pytest.approx(alone.log()[0]["loss"], abs=1e-5)
         np.testing.assert_allclose(np.concatenate(curve(both)), np.concatenate(curve(alone)), rtol=1e-3)
+
+
+def fresh(data: Path) -> tuple[loop.Training, loop.Pairs]:
+    """An untrained model with encoders to be trained, without dropout and with batch statistics that stand still."""
+    config = small_config(data, trainable=True, head="linear")
+    torch.manual_seed(0)
+    training = loop.Training(method(config.method).model(config), method(config.method).objective(config)).eval()
+    return training, loop.Pairs.of(training.model, loop.open_studies(str(data), "train"))
+
+
+def gradients(training: torch.nn.Module, module: torch.nn.Module, inputs: Any) -> dict[str, torch.Tensor]:
+    """Of all parameters, after one backward pass through `module`, which is or wraps `training`."""
+    module(*inputs)["loss"].backward()
+    return {name: parameter.grad for name, parameter in training.named_parameters()}
+
+
+def gradients_in_one_of_two(rank: int, data: Path, folder: Path) -> None:
+    torch.set_num_threads(1)
+    use_small_text_encoder(pytest.MonkeyPatch())
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    training, pairs = fresh(data)
+    module = torch.nn.parallel.DistributedDataParallel(training)
+    torch.save(gradients(training, module, pairs.batch(np.arange(8)[rank::2])), folder / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+class TestTrainedEncoders:
+    def test_what_they_take_goes_into_the_trained_module(self, data: Path, home: Path) -> None:
+        training, pairs = fresh(data)
+        images, texts = pairs.batch(np.arange(3))
+        assert images.shape == (3, 1, 64, 64) and all(isinstance(text, str) for report in texts for text in report)
+        features = pairs.images.batch(np.arange(3)), pairs.texts.batch(np.arange(3))
+        expected = training.objective(training.model(*features)).loss
+        assert training(images, texts)["loss"] == expected == training(*map(vars, features))["loss"]
+
+    def test_mixed_precision_reaches_them_and_so_do_gradients(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mixed: dict[str, set[bool]] = {"image": set(), "text": set()}
+        for kind, part in (("image", ImageEncoder), ("text", TextEncoder)):
+            original = part.forward
+
+            def forward(encoder: Any, given: Any, original: Any = original, kind: str = kind) -> Any:
+                if encoder.training:
+                    mixed[kind].add(torch.is_autocast_enabled("cpu"))
+                return original(encoder, given)
+
+            monkeypatch.setattr(part, "forward", forward)
+        config = small_config(data, trainable=True, precision="bf16-mixed", epochs=1)
+        trained = weights(pretrain(config, accelerator="cpu"))
+        assert mixed == {"image": {True}, "text": {True}}
+        untrained = method(config.method).model(config).state_dict()
+        for name in (
+            "image_encoder.network.conv_stem.weight",
+            "text_encoder.network.embeddings.word_embeddings.weight",
+        ):
+            assert trained[name].dtype == torch.float32
+            assert not torch.equal(trained[name], untrained[name]), name
+
+    @pytest.mark.slow
+    def test_two_processes_give_them_the_gradient_of_one(self, data: Path, tmp_path: Path) -> None:
+        training, pairs = fresh(data)
+        expected = gradients(training, training, pairs.batch(np.arange(8)))
+        assert all(gradient is not None for gradient in expected.values())
+        mp.spawn(gradients_in_one_of_two, args=(data, tmp_path), nprocs=2)
+        for part in ("model.image_encoder", "model.text_encoder"):
+            whole = {name: gradient for name, gradient in expected.items() if name.startswith(part)}
+            largest = max(gradient.abs().max().item() for gradient in whole.values())
+            # Those of the attention's key biases are zero but for rounding.
+            clear = {name: gradient for name, gradient in whole.items() if gradient.abs().max() > 1e-5 * largest}
+            assert len(clear) > 0.8 * len(whole)
+            for rank in range(2):
+                found = torch.load(tmp_path / f"{rank}.pt")
+                for name, gradient in clear.items():
+                    off = (found[name] - gradient).norm() / gradient.norm()
+                    assert off < 1e-3, (name, off)
 
 
 @contextmanager
