@@ -407,7 +407,7 @@ class TestRates:
     def test_encoders_may_learn_at_a_rate_of_their_own(self, data: Path, home: Path) -> None:
         def config(**options: float) -> RunConfig:
             values = recipe(data, trainable=True, epochs=1, **options)
-            values["model"]["image_encoder"]["trainable"] = False
+            values["model"]["image_encoder"] = {"pretrained": False}
             return validated(RunConfig, values, where="small")
 
         untrained = method("lsm").model(config()).state_dict()
