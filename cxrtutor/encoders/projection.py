@@ -20,7 +20,7 @@ class Standardize(nn.Module):
 
     A fixed affine map, unlike batch normalisation: it commutes with averaging over regions, so the mean of a projected
     map *is* the projection of the pooled vector, in training as in use. Frozen encoders need it because the scales of
-    their channels differ by orders of magnitude; before `measure` it is the identity.
+    their channels differ much; before `measure` it is the identity.
     """
 
     def __init__(self, channels: int) -> None:
