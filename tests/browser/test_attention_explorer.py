@@ -246,6 +246,16 @@ def test_places_are_those_of_the_image_and_not_of_the_square_around_it(tmp_path,
     watch.assert_silent()
 
 
+@pytest.mark.parametrize(("selected", "shown_first"), [(3, 3), (2, 0), (99, 0)])
+def test_a_unit_may_be_selected_from_the_start(tmp_path, server, open_page, selected, shown_first):
+    image = np.zeros((48, 48), np.uint8)
+    written(tmp_path, AttentionExplorer(image, ATTENTION, unit="sentences", selected=selected))
+    page, watch = open_page(f"{server}/page.html")
+    assert page.locator(".chosen").text_content() == SENTENCES[shown_first]
+    assert shown(page) == (place(SENTENCE_MAPS[shown_first]), numbers(SENTENCE_MAPS[shown_first]))
+    watch.assert_silent()
+
+
 def test_the_whole_report_is_one_unit_with_all_that_is_true(tmp_path, server, open_page):
     attention = ReportAttention(SENTENCES, {"report": some_maps(1, 5)})
     written(tmp_path, AttentionExplorer(np.zeros((48, 48), np.uint8), attention, [None, lesion((48, 48)), None, None]))

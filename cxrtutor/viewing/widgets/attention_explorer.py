@@ -28,7 +28,8 @@ class AttentionExplorer(RadiographWidget):
         attention: the report and the maps of its units; the reader chooses among those units that have maps.
         truths: for each sentence what it speaks of, on the image's pixels, or None where it speaks of nothing; empty
             where the truth is unknown.
-        unit: what the reader chooses at first; by default the first of `attention.maps`.
+        unit: the kind of unit at first; by default the first of `attention.maps`.
+        selected: the number of the unit that is shown at first; the first with a map where this one has none.
         opacity: of the map over the radiograph, in [0, 1].
         show_truth: whether the outline of the ground truth is drawn at first.
 
@@ -54,6 +55,7 @@ class AttentionExplorer(RadiographWidget):
         truths: Sequence[Bool[np.ndarray, "_ _"] | None] = (),
         *,
         unit: Unit | None = None,
+        selected: int = 0,
         opacity: float = 0.5,
         show_truth: bool = True,
     ) -> None:
@@ -74,6 +76,7 @@ class AttentionExplorer(RadiographWidget):
             truths=outlines.masks,
             maps={name: _as_json(maps) for name, maps in attention.maps.items()},
             unit=unit or next(iter(attention.maps)),
+            selected=selected,
             opacity=opacity,
             show_truth=show_truth,
         )
