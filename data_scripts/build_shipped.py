@@ -54,7 +54,8 @@ def main() -> None:
         licence=test.card["licence"],
         redistribution=test.card["redistribution"],
     )
-    origin = {"recipe": RECIPE, "run": run_key(config), **run.result, "studies": ids}
+    whole = config.model_dump(mode="json")
+    origin = {"recipe": RECIPE, "config": whole, "run": run_key(config), **run.result, "studies": ids}
     store.write_file(shipped.FOLDER / "origin.json", json.dumps(origin, indent=1) + "\n")
     size = sum(path.stat().st_size for path in shipped.FOLDER.rglob("*") if path.suffix != ".py" and path.is_file())
     print(f"{len(studies)} studies and the model are in {shipped.FOLDER}: {size / 1e6:.2f} MB")

@@ -16,7 +16,7 @@ from cxrtutor.data.teaching.lesion import FINDINGS
 from cxrtutor.data.teaching.make import make_study
 from cxrtutor.evaluation.evaluate import evaluate
 from cxrtutor.localization.localize import localize
-from cxrtutor.methods.config import load_config
+from cxrtutor.methods.config import RunConfig, load_config
 from cxrtutor.pretraining.loop import run_key
 from cxrtutor.viewing.overlay import overlay
 
@@ -36,7 +36,9 @@ def test_it_is_smaller_than_two_megabytes() -> None:
 @pytest.mark.slow  # makes the teaching set where it is not there yet
 def test_the_model_is_that_of_todays_recipe() -> None:
     origin = shipped.origin()
-    assert origin["run"] == run_key(load_config(origin["recipe"]))
+    config = load_config(origin["recipe"])
+    assert origin["run"] == run_key(config)
+    assert RunConfig(**origin["config"]) == config
 
 
 def test_there_are_twelve_studies_with_every_finding_and_none_of_training(studies: list[Study]) -> None:
