@@ -81,6 +81,14 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, stopped_step: int, where: str) -> N
     monkeypatch.setattr(loop._Trainer, "_step" if where == "step" else "_save_checkpoint", replaced)
 
 
+def stopped_and_resumed(monkeypatch: pytest.MonkeyPatch, config: RunConfig, step: int, checkpoint_every: int) -> Run:
+    """The run of `config`, stopped at a step and taken up again from its last checkpoint."""
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        stop_at(patch, step, "step")
+        pretrain(config, checkpoint_every=checkpoint_every)
+    return pretrain(config, checkpoint_every=checkpoint_every)
+
+
 class TestInterruption:
     # A checkpoint every 2 steps, an epoch every 3: before any checkpoint, right after one, within an epoch, at its end.
     @pytest.mark.parametrize("step", [0, 1, 2, 3, 5, 6, STEPS - 1])
@@ -155,10 +163,7 @@ class TestInterruption:
         config = small_config(data, trainable=True, epochs=2)
         expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
         monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
-        with monkeypatch.context() as patch, pytest.raises(Stopped):
-            stop_at(patch, 4, "step")
-            pretrain(config, checkpoint_every=3)
-        assert_same_run(pretrain(config, checkpoint_every=3), expected)
+        assert_same_run(stopped_and_resumed(monkeypatch, config, step=4, checkpoint_every=3), expected)
         untrained = method(config.method).model(config).state_dict()
         changed = {
             name.split(".")[0] for name, value in weights(expected).items() if not torch.equal(value, untrained[name])
@@ -341,10 +346,7 @@ class TestTrainingText:
         config = with_data(config, text={"sentences": "subset", "shuffled": True})
         expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
         monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
-        with monkeypatch.context() as patch, pytest.raises(Stopped):
-            stop_at(patch, 4, "step")
-            pretrain(config, checkpoint_every=2)
-        assert_same_run(pretrain(config, checkpoint_every=2), expected)
+        assert_same_run(stopped_and_resumed(monkeypatch, config, step=4, checkpoint_every=2), expected)
 
     def test_sentences_that_have_seen_the_whole_report_cannot_be_chosen_among(self, data: Path, home: Path) -> None:
         config = with_data(small_config(data), text={"sentences": "one"})
@@ -392,10 +394,7 @@ class TestViews:
         config = with_data(small_config(data, epochs=2), views={"moved": 2, "mirrored": True})
         expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
         monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
-        with monkeypatch.context() as patch, pytest.raises(Stopped):
-            stop_at(patch, 4, "step")
-            pretrain(config, checkpoint_every=3)
-        assert_same_run(pretrain(config, checkpoint_every=3), expected)
+        assert_same_run(stopped_and_resumed(monkeypatch, config, step=4, checkpoint_every=3), expected)
 
     def test_heads_are_standardised_by_the_set_itself(self, data: Path, home: Path, uninterrupted: Run) -> None:
         run = pretrain(with_data(small_config(data, epochs=1), views={"moved": 1}))
@@ -458,10 +457,7 @@ class TestSchedules:
         config = small_config(data, optimizer="adam", schedule="step", epochs=2)
         expected = in_new_home(tmp_path / "one", lambda: pretrain(config))
         monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "other"))
-        with monkeypatch.context() as patch, pytest.raises(Stopped):
-            stop_at(patch, 4, "step")
-            pretrain(config, checkpoint_every=3)
-        assert_same_run(pretrain(config, checkpoint_every=3), expected)
+        assert_same_run(stopped_and_resumed(monkeypatch, config, step=4, checkpoint_every=3), expected)
 
 
 class TestSplits:
