@@ -6,18 +6,42 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..encoders.features import ImageFeatures, TextFeatures
 
 
 @dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """What a decoder makes of the patches of an image that was hidden in part.
+
+    Attributes:
+        predicted: the decoder's answer for every patch.
+        pixels: the patch itself, standardised by its own mean and deviation.
+        hidden: True for the patches that the encoder did not see.
+    """
+
+    predicted: Float[Tensor, "batch patches pixels"]
+    pixels: Float[Tensor, "batch patches pixels"]
+    hidden: Bool[Tensor, "batch patches"]
+
+
+@dataclass(frozen=True, eq=False)
 class PairedFeatures:
-    """A batch of images and reports in the joint space; row `i` of both belongs to one study."""
+    """A batch of images and reports in the joint space; row `i` of both belongs to one study.
+
+    Attributes:
+        image: what an objective sees of the images; hidden in part where a method masks them.
+        text: the reports.
+        whole: the pooled vectors of the same images unmasked, without gradient; None where nothing is masked.
+        reconstruction: of the masked images; None where nothing decodes them.
+    """
 
     image: ImageFeatures
     text: TextFeatures
+    whole: Float[Tensor, "batch dim"] | None = None
+    reconstruction: Reconstruction | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,17 +27,24 @@ class _Movable:
 class ImageFeatures(_Movable):
     """An image at three depths, before or after projection. An encoder fills all; a projection may leave a depth out.
 
+    Of an image whose patches are hidden in part, `visible` says which regions of the deep map may be looked at.
+
     Attributes:
         shallow: the finer map (ResNet's `layer2`, Lite0's stride 8).
         deep: the map that local alignment usually works on (ResNet's `layer3`; Lite0's strides 8, 16, 32 on one grid).
         final: the last map of the encoder, before pooling.
-        pooled: one vector an image: the mean of `final` over its regions.
+        pooled: one vector an image: the mean of `final` over its regions, unless the encoder has a better one.
+        attention: how much the last layer's [CLS] attends to each region of `deep`, averaged over heads; None where the
+            network has no [CLS], as a convolutional one, or where nobody asked for it. Without gradient.
+        visible: False where a region is hidden; None where nothing is.
     """
 
     shallow: Float[Tensor, "batch shallow_dim shallow_height shallow_width"] | None
     deep: Float[Tensor, "batch deep_dim deep_height deep_width"] | None
-    final: Float[Tensor, "batch pooled_dim final_height final_width"]
+    final: Float[Tensor, "batch final_dim final_height final_width"] | None
     pooled: Float[Tensor, "batch pooled_dim"]
+    attention: Float[Tensor, "batch deep_height deep_width"] | None = None
+    visible: Bool[Tensor, "batch deep_height deep_width"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +60,8 @@ class TextFeatures(_Movable):
         sentences: zero where `sentence_mask` is False.
         sentence_mask: True where there is a sentence.
         report: one vector a report; zero for an empty report.
+        word_attention: how much the last layer's [CLS] attends to each word, averaged over heads and summed over its
+            pieces; zero at padding, None where nobody asked for it. Without gradient.
     """
 
     words: Float[Tensor, "batch words word_dim"] | None
@@ -62,3 +71,4 @@ class TextFeatures(_Movable):
     sentences: Float[Tensor, "batch sentences sentence_dim"] | None
     sentence_mask: Bool[Tensor, "batch sentences"]
     report: Float[Tensor, "batch report_dim"]
+    word_attention: Float[Tensor, "batch words"] | None = None

@@ -37,7 +37,7 @@ def architecture(settings: AflocSettings) -> Architecture:
     )
 
 
-def alignment(settings: AflocSettings) -> Objective:
+def alignment(settings: AflocSettings, dim: int) -> Objective:
     """One contrast both ways for every level."""
     return MultiLevelAlignment(
         settings.levels,

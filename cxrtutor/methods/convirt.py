@@ -25,7 +25,7 @@ def architecture(settings: ConvirtSettings) -> Architecture:
     return Architecture(Readout("final", "report"))
 
 
-def alignment(settings: ConvirtSettings) -> Objective:
+def alignment(settings: ConvirtSettings, dim: int) -> Objective:
     """Weighted InfoNCE."""
     return GlobalAlignment(
         settings.temperature,

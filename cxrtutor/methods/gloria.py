@@ -30,7 +30,7 @@ def architecture(settings: GloriaSettings) -> Architecture:
     return Architecture(Readout("deep", "words"), depths=("deep",), units=("words",))
 
 
-def alignment(settings: GloriaSettings) -> Objective:
+def alignment(settings: GloriaSettings, dim: int) -> Objective:
     """Global InfoNCE and the word-level local term."""
     words = WordAlignment(
         attention_temperature=settings.attention_temperature,

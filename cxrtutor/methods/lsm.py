@@ -32,7 +32,7 @@ def architecture(settings: LsmSettings) -> Architecture:
     return Architecture(Readout("deep", "sentences"), depths=("deep",), units=("sentences",))
 
 
-def alignment(settings: LsmSettings) -> Objective:
+def alignment(settings: LsmSettings, dim: int) -> Objective:
     """Global InfoNCE and the sentence-level local term."""
     sentences = SentenceAlignment(
         attention_temperature=settings.attention_temperature,

@@ -21,7 +21,7 @@ class Method:
         paper: where it comes from.
         settings: the keys that a configuration's `alignment` group may hold.
         architecture: from its settings, the heads it needs and how it is read.
-        alignment: from its settings, the objective that it minimises.
+        alignment: from its settings and the dimensions of the joint space, the objective that it minimises.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Method:
     paper: str
     settings: type[Strict]
     architecture: Callable[[Any], Architecture]
-    alignment: Callable[[Any], Objective]
+    alignment: Callable[[Any, int], Objective]
 
     def settings_of(self, config: RunConfig) -> Strict:
         """The settings of the method's objectives: what `config` says, and the defaults for the rest.
@@ -53,4 +53,4 @@ class Method:
         Raises:
             InputError: as `settings_of`.
         """
-        return self.alignment(self.settings_of(config))
+        return self.alignment(self.settings_of(config), config.model.projection.dim)

@@ -31,11 +31,13 @@ class Readout:
     """Which map a prompt is compared with, and at which text unit the prompt is embedded.
 
     A method is read through the projections its own loss trained: a map through another method's head measures the
-    wrong head, not the method. Where the unit is "words", a prompt is the mean of its words.
+    wrong head, not the method. Where the unit is "words", a prompt is the mean of its words. With `cosine` regions are
+    compared by direction alone: for losses that never see how long a region's vector is.
     """
 
     depth: Depth
     unit: Unit
+    cosine: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,14 @@ class AlignedModel(nn.Module):
     def similarity_maps(
         self, features: ImageFeatures, prompts: Sequence[str]
     ) -> Float[Tensor, "batch grid_height grid_width"]:
-        """Dot product of every region of image `i` with prompt `i` (AFLoc's read-out)."""
+        """Dot product of every region of image `i` with prompt `i` (AFLoc's read-out), as the read-out measures it."""
         distinct = list(dict.fromkeys(prompts))
         row = {prompt: index for index, prompt in enumerate(distinct)}
         queries = self.embed_prompts(distinct)[[row[prompt] for prompt in prompts]]
-        return torch.einsum("bdhw,bd->bhw", self.region_map(features).float(), queries.float())
+        regions = self.region_map(features).float()
+        if self.architecture.readout.cosine:
+            regions = nn.functional.normalize(regions, dim=1)
+        return torch.einsum("bdhw,bd->bhw", regions, queries.float())
 
     def changeable_state(self) -> dict[str, Tensor]:
         """What training can change: the projections, and of the encoders what is trainable."""
