@@ -5,8 +5,9 @@ No view ever mirrors an image without its report: left and right are the patient
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,9 +17,13 @@ from PIL import Image
 from .. import store
 from .places import exchange_sides, remove_places, reworded
 from .study import Report
+from .teaching.corrupt import corrupt
 
 VERSION = 1
 """Part of every view's key: raised when a view comes to show or say something else."""
+
+_ERRORS = 1
+"""Tells the draws of errors from other draws for the same study."""
 
 ROTATION, SHIFT, ZOOM = 5.0, 0.04, 0.05
 """The most that a moved image is turned (degrees), shifted (share of its sides) and enlarged or reduced."""
@@ -51,13 +56,13 @@ class View:
         key: stands for the set's content and for what the view does.
         studies: the set.
         image: changes an image, given the study's index.
-        report: changes a report.
+        report: changes a report, given the study's index.
     """
 
     key: str
     studies: Studies
     image: Callable[[int, UInt8[np.ndarray, "height width"]], UInt8[np.ndarray, "height width"]] | None = None
-    report: Callable[[Report], Report] | None = None
+    report: Callable[[int, Report], Report] | None = None
 
     def __len__(self) -> int:
         return len(self.studies)
@@ -72,7 +77,7 @@ class View:
     def reports(self) -> list[Report]:
         """All reports, in order."""
         reports = self.studies.reports()
-        return reports if self.report is None else [self.report(report) for report in reports]
+        return reports if self.report is None else [self.report(*numbered) for numbered in enumerate(reports)]
 
 
 def mirrored(studies: Studies) -> View:
@@ -85,7 +90,7 @@ def mirrored(studies: Studies) -> View:
         _key(studies, "mirrored"),
         studies,
         lambda index, image: np.ascontiguousarray(image[:, ::-1]),
-        lambda report: reworded(report, exchange_sides),
+        lambda index, report: reworded(report, exchange_sides),
     )
 
 
@@ -101,11 +106,32 @@ def moved(studies: Studies, number: int) -> View:
 
 def without_places(studies: Studies) -> View:
     """The same images, and reports without the words that say where."""
-    return View(_key(studies, "without places"), studies, report=lambda report: reworded(report, remove_places))
+    return View(_key(studies, "without places"), studies, report=lambda index, report: reworded(report, remove_places))
+
+
+def with_errors(studies: Studies, *, swap_side: float = 0.0, drop: float = 0.0, invent: float = 0.0) -> View:
+    """The same images, and reports that say wrong things, each always the same ones.
+
+    Args:
+        studies: the set.
+        swap_side: probability, for each finding, that left is said for right.
+        drop: probability, for each finding, that the report is silent about it.
+        invent: probability, for each report, that it gains a sentence on a finding that is not there.
+    """
+    rates = {"swap_side": swap_side, "drop": drop, "invent": invent}
+    return View(
+        _key(studies, "with errors", *rates.values()),
+        studies,
+        report=lambda index, report: corrupt(report, np.random.default_rng([index, _ERRORS]), **rates),
+    )
 
 
 def training_views(
-    studies: Studies, moved_copies: int, mirror: bool, places: bool = True
+    studies: Studies,
+    moved_copies: int,
+    mirror: bool,
+    places: bool = True,
+    errors: Mapping[str, float] = MappingProxyType({}),
 ) -> list[tuple[Studies, Studies]]:
     """The views of a set that training is shown: of each, whose images and whose reports.
 
@@ -117,13 +143,15 @@ def training_views(
         moved_copies: how many moved copies there are beside it.
         mirror: whether there is a mirror image of all of these.
         places: False takes the words that say where out of all reports.
+        errors: how often reports say something wrong, as `with_errors` takes it.
     """
-    described = studies if places else without_places(studies)
+    described = with_errors(studies, **errors) if any(errors.values()) else studies
+    described = described if places else without_places(described)
     pairs = [(studies, described), *((moved(studies, n), described) for n in range(1, moved_copies + 1))]
     return pairs + [(mirrored(images), mirrored(reports)) for images, reports in pairs] if mirror else pairs
 
 
-def _key(studies: Studies, *view: str | int) -> str:
+def _key(studies: Studies, *view: str | int | float) -> str:
     return store.content_key({"studies": studies.key, "view": view, "version": VERSION})
 
 

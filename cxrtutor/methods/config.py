@@ -21,16 +21,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ReportErrors(Strict):
+    """How often training reports are made to say something wrong (`cxrtutor.data.teaching.corrupt`)."""
+
+    swap_side: float = Field(default=0.0, ge=0, le=1)
+    drop: float = Field(default=0.0, ge=0, le=1)
+    invent: float = Field(default=0.0, ge=0, le=1)
+
+
 class TrainingText(Strict):
     """What of a report a training step is given; validation and use always see the whole.
 
     `sentences` are "all", "one" drawn at random (GLoRIA), or a random "subset" of any size (AFLoc). `places` set to
-    False takes the words that say where ("left", "basal") out of the reports.
+    False takes the words that say where ("left", "basal") out of the reports, and `errors` puts errors into them.
     """
 
     sentences: Literal["all", "one", "subset"] = "all"
     shuffled: bool = False
     places: bool = True
+    errors: ReportErrors = ReportErrors()
 
     @property
     def chooses(self) -> bool:

@@ -162,8 +162,10 @@ class _Trainer:
         recipe = method(config.method)
         training = Training(recipe.model(config), recipe.objective(config))
         with self.fabric.rank_zero_first(local=True):  # it fills the caches, the others find them full
-            asked = config.data.views
-            views = training_views(self._open("train"), asked.moved, asked.mirrored, config.data.text.places)
+            asked, text = config.data.views, config.data.text
+            views = training_views(
+                self._open("train"), asked.moved, asked.mirrored, text.places, text.errors.model_dump()
+            )
             self.views = [Pairs.of(training.model, *view) for view in views]
             self.validation = Pairs.of(training.model, self._open("validation"))
         self.studies = min(len(views[0][0]), config.data.subset or len(views[0][0]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jaxtyping import UInt8
 
 from cxrtutor.data.study import Report, Sentence
-from cxrtutor.data.views import Studies, mirrored, moved, training_views, without_places
+from cxrtutor.data.views import Studies, mirrored, moved, training_views, with_errors, without_places
 
 TEXTS = ("Left effusion.", "Nodule in the right lower zone.", "No pneumothorax.")
 
@@ -117,6 +117,7 @@ def test_without_places_only_the_reports_change() -> None:
 def test_every_view_has_a_key_of_its_own_that_stays() -> None:
     def views() -> list[Studies]:
         one = [CHESTS, mirrored(CHESTS), moved(CHESTS, 1), moved(CHESTS, 2), without_places(CHESTS)]
+        one += [with_errors(CHESTS, drop=0.5), with_errors(CHESTS, swap_side=0.5), with_errors(CHESTS, drop=0.4)]
         return [*one, *(mirrored(view) for view in one[1:]), moved(mirrored(CHESTS), 1)]
 
     keys = [view.key for view in views()]
@@ -142,6 +143,33 @@ def test_training_views_never_mirror_an_image_without_its_report(copies: int, mi
             mirrored(without_places(CHESTS) if not places else CHESTS).reports() if is_mirrored else plain
         )
     assert views[0][0] is CHESTS
+
+
+def test_errors_change_reports_alone_and_always_in_the_same_way() -> None:
+    view = with_errors(CHESTS, invent=1.0)
+    assert np.array_equal(view.images(EVERY), CHESTS.images(EVERY))
+    assert view.reports() == with_errors(CHESTS, invent=1.0).reports()
+    for said, true in zip(view.reports(), CHESTS.reports(), strict=True):
+        assert len(said.sentences) == len(true.sentences) + 1
+        assert [s for s in said.sentences if s in true.sentences] == list(true.sentences)
+    both = zip(view.reports(), CHESTS.reports(), strict=True)
+    assert len({tuple(set(said.sentences) - set(true.sentences)) for said, true in both}) > 6  # each has its own
+
+
+@pytest.mark.parametrize(
+    ("errors", "texts"),
+    [({"drop": 1.0}, ()), ({"swap_side": 1.0}, ("Right effusion.", "Nodule in the left lower zone.", TEXTS[2]))],
+)
+def test_every_finding_is_dropped_or_swapped(errors: dict[str, float], texts: tuple[str, ...]) -> None:
+    assert tuple(s.text for s in with_errors(CHESTS, **errors).reports()[3].sentences) == texts
+
+
+def test_training_views_hold_errors_in_their_reports() -> None:
+    [(images, reports)] = training_views(CHESTS, 0, False, True, {"swap_side": 1.0, "drop": 0.0, "invent": 0.0})
+    assert images is CHESTS
+    assert reports.reports() == with_errors(CHESTS, swap_side=1.0).reports() != CHESTS.reports()
+    [(_, plain)] = training_views(CHESTS, 0, False, True, {"swap_side": 0.0})
+    assert plain is CHESTS
 
 
 def test_a_view_of_no_images() -> None:
