@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float, Shaped
 from cxrtutor.encoders.projection import Unit
 from cxrtutor.errors import InputError
 from cxrtutor.localization.attention import ReportAttention
-from cxrtutor.viewing.widgets.radiograph_widget import RadiographWidget, encoded, module, png
+from cxrtutor.viewing.widgets.radiograph_widget import encoded
+from cxrtutor.viewing.widgets.report_map_widget import ReportMapWidget, report_map_module
 
 
-class AttentionExplorer(RadiographWidget):
+class AttentionExplorer(ReportMapWidget):
     """The words, the sentences or the whole of a report, each with its map over the radiograph.
 
     Pointing at a unit or moving to it by the keyboard shows its map; a click or Enter pins it, and Escape lets it go.
@@ -38,15 +39,10 @@ class AttentionExplorer(RadiographWidget):
             no maps.
     """
 
-    _esm = module("attention_explorer.js")
+    _esm = report_map_module("attention_explorer.js")
 
-    image = traitlets.Dict().tag(sync=True)
-    sentences = traitlets.List(traitlets.Dict()).tag(sync=True)
-    truths = traitlets.List(traitlets.Unicode()).tag(sync=True)
     maps = traitlets.Dict().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
-    selected = traitlets.Int(0, min=0).tag(sync=True)
-    pinned = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -59,21 +55,16 @@ class AttentionExplorer(RadiographWidget):
         opacity: float = 0.5,
         show_truth: bool = True,
     ) -> None:
-        _check(image, attention, truths, unit)
-        outlines = _Outlines()
-        sentences = [
-            {"text": text, "words": [list(span) for span in spans], "truth": outlines.number_of(truth)}
-            for text, spans, truth in zip(
-                attention.sentences,
-                attention.word_spans or [()] * len(attention.sentences),
-                truths or [None] * len(attention.sentences),
-                strict=True,
-            )
-        ]
+        if unit is not None and unit not in attention.maps:
+            raise InputError(f"There are no maps of {unit!r}; there are those of {', '.join(attention.maps)}.")
+        spans_of = attention.word_spans or [()] * len(attention.sentences)
         super().__init__(
-            image={"png": png(image), "height": image.shape[0], "width": image.shape[1]},
-            sentences=sentences,
-            truths=outlines.masks,
+            image,
+            [
+                {"text": text, "words": [list(span) for span in spans]}
+                for text, spans in zip(attention.sentences, spans_of, strict=True)
+            ],
+            truths,
             maps={name: _as_json(maps) for name, maps in attention.maps.items()},
             unit=unit or next(iter(attention.maps)),
             selected=selected,
@@ -82,43 +73,5 @@ class AttentionExplorer(RadiographWidget):
         )
 
 
-class _Outlines:
-    """Masks as bits in base64, each once, though several sentences speak of one lesion."""
-
-    def __init__(self) -> None:
-        self.masks: list[str] = []
-
-    def number_of(self, truth: Bool[np.ndarray, "height width"] | None) -> int | None:
-        if truth is None:
-            return None
-        mask = encoded(np.packbits(truth))
-        if mask not in self.masks:
-            self.masks.append(mask)
-        return self.masks.index(mask)
-
-
 def _as_json(maps: Float[np.ndarray, "units grid_height grid_width"]) -> dict[str, Any]:
     return {"rows": maps.shape[1], "columns": maps.shape[2], "values": encoded(maps.astype("<f4"))}
-
-
-def _check(
-    image: Shaped[np.ndarray, "height width"],
-    attention: ReportAttention,
-    truths: Sequence[Bool[np.ndarray, "_ _"] | None],
-    unit: Unit | None,
-) -> None:
-    if image.dtype != np.uint8 and not (image.min() >= 0 and image.max() <= 1):
-        raise InputError("The image must be uint8, or float in [0, 1] without NaN.")
-    if len(truths) not in (0, len(attention.sentences)):
-        raise InputError(
-            f"There are {len(truths)} truths for {len(attention.sentences)} sentences. Give one for each, None where a "
-            "sentence speaks of nothing."
-        )
-    for number, truth in enumerate(truths):
-        if truth is not None and truth.shape != image.shape:
-            raise InputError(
-                f"The truth of sentence {number} has shape {truth.shape} but the image has {image.shape}. "
-                "Give both on the image's own pixels."
-            )
-    if unit is not None and unit not in attention.maps:
-        raise InputError(f"There are no maps of {unit!r}; there are those of {', '.join(attention.maps)}.")

@@ -10,7 +10,7 @@ import traitlets
 from jaxtyping import Bool, Float, Shaped
 
 from cxrtutor.errors import InputError
-from cxrtutor.viewing.widgets.radiograph_widget import RadiographWidget, encoded, module, png
+from cxrtutor.viewing.widgets.radiograph_widget import RadiographWidget, encoded, in_range, module, png
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Case:
                     f"Case {self.title!r}: {name} has shape {array.shape} but the image has {self.image.shape}. "
                     "Give both on the image's own pixels."
                 )
-        if self.image.dtype != np.uint8 and not (self.image.min() >= 0 and self.image.max() <= 1):
+        if not in_range(self.image):
             raise InputError(f"Case {self.title!r}: the image must be uint8, or float in [0, 1] without NaN.")
         if np.isnan(self.heat).all() or np.isinf(self.heat).any():
             raise InputError(

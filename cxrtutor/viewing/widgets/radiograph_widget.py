@@ -12,6 +12,7 @@ import traitlets
 from jaxtyping import Shaped
 from PIL import Image
 
+from cxrtutor.errors import InputError
 from cxrtutor.viewing import colours
 from cxrtutor.viewing.widgets.page_widget import PageWidget
 
@@ -35,9 +36,9 @@ class RadiographWidget(PageWidget):
         )
 
 
-def module(name: str) -> str:
-    """The source of a widget's ES module: what all share, then its own file."""
-    return "\n".join(Path(__file__).with_name(part).read_text(encoding="utf-8") for part in (_SHARED, name))
+def module(*names: str) -> str:
+    """The source of a widget's ES module: what all share, then its own files in order."""
+    return "\n".join(Path(__file__).with_name(part).read_text(encoding="utf-8") for part in (_SHARED, *names))
 
 
 def encoded(array: np.ndarray) -> str:
@@ -45,8 +46,15 @@ def encoded(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
 
 
+def in_range(image: Shaped[np.ndarray, "height width"]) -> bool:
+    """Whether an image is uint8, or float in [0, 1] without NaN: what can be shown."""
+    return image.dtype == np.uint8 or bool(image.min() >= 0 and image.max() <= 1)
+
+
 def png(image: Shaped[np.ndarray, "height width"]) -> str:
-    """A radiograph, uint8 or float in [0, 1], as PNG of 8 bits in base64."""
+    """A radiograph, uint8 or float in [0, 1], as PNG of 8 bits in base64. Raises InputError where it is neither."""
+    if not in_range(image):
+        raise InputError("The image must be uint8, or float in [0, 1] without NaN.")
     grey = image if image.dtype == np.uint8 else np.round(image * 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(grey).save(file, format="PNG", optimize=True)
