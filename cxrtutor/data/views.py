@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from .. import store
+from .masks import blank, patch_grid, patch_mask
 from .places import exchange_sides, remove_places, reworded
 from .study import Report
 from .teaching.corrupt import corrupt
@@ -102,6 +103,26 @@ def moved(studies: Studies, number: int) -> View:
         number: of the view. Each moves every study in a way of its own, which is always the same.
     """
     return View(_key(studies, "moved", number), studies, lambda index, image: _moved(image, index, number))
+
+
+def blanked(studies: Studies, number: int, patch: int, ratio: float) -> View:
+    """Every image with some of its patches blanked, as `masks.patch_mask` draws them; the reports stay.
+
+    Args:
+        studies: the set.
+        number: of the view. Each hides other patches of every study.
+        patch: the side of a patch in pixels, of the image at whichever size it is asked for.
+        ratio: the share of patches that are hidden.
+
+    Raises:
+        InputError: when images are asked for, of a size that the patches do not divide; or the ratio is not in [0, 1).
+    """
+
+    def blanked_image(index: int, image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
+        [hidden] = patch_mask([index], number, patch_grid(image.shape, patch), ratio)
+        return blank(image, hidden)
+
+    return View(_key(studies, "blanked", number, patch, ratio), studies, blanked_image)
 
 
 def without_places(studies: Studies) -> View:

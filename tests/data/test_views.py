@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import UInt8
 
+from cxrtutor.data.masks import blank, patch_mask
 from cxrtutor.data.study import Report, Sentence
-from cxrtutor.data.views import Studies, mirrored, moved, training_views, with_errors, without_places
+from cxrtutor.data.views import Studies, blanked, mirrored, moved, training_views, with_errors, without_places
+from cxrtutor.errors import InputError
 
 TEXTS = ("Left effusion.", "Nodule in the right lower zone.", "No pneumothorax.")
 
@@ -174,3 +176,19 @@ def test_training_views_hold_errors_in_their_reports() -> None:
 
 def test_a_view_of_no_images() -> None:
     assert len(moved(CHESTS, 1).images([])) == 0
+
+
+def test_blanked_images_are_those_of_the_mask_and_keep_their_reports() -> None:
+    view = blanked(CHESTS, 3, patch=8, ratio=0.5)
+    hidden = patch_mask([4, 1], 3, (6, 5), 0.5)
+    expected = [blank(image, mask) for image, mask in zip(CHESTS.pixels[[4, 1]], hidden, strict=True)]
+    assert np.array_equal(view.images([4, 1]), np.stack(expected))
+    assert view.images([2], 24).shape == (1, 24, 24)
+    assert view.reports() == CHESTS.reports()
+    with pytest.raises(InputError, match="48 x 40"):
+        blanked(CHESTS, 3, patch=7, ratio=0.5).images([0])
+
+
+def test_every_blanked_view_has_a_key_of_its_own() -> None:
+    views = [blanked(CHESTS, *asked) for asked in ((0, 8, 0.5), (1, 8, 0.5), (0, 4, 0.5), (0, 8, 0.75))]
+    assert len({view.key for view in views} | {CHESTS.key}) == 5
