@@ -10,6 +10,7 @@ _HOMES = {
     "LocalAlignment": "local_alignment",
     "MultiLevelAlignment": "multi_level_alignment",
     "SentenceAlignment": "sentence_alignment",
+    "TokenAlignment": "token_alignment",
     "WeightedSum": "weighted_sum",
     "WordAlignment": "word_alignment",
 }

@@ -77,7 +77,7 @@ def cosines(
         return directions(images.to(dtype)) @ directions(reports.to(dtype)).T
 
 
-def directions(vectors: Float[Tensor, "vectors dim"]) -> Float[Tensor, "vectors dim"]:
+def directions(vectors: Float[Tensor, "*vectors dim"]) -> Float[Tensor, "*vectors dim"]:
     """Unit vectors; a zero vector stays zero and gets no gradient."""
-    zero = (vectors == 0).all(dim=1, keepdim=True)
-    return nn.functional.normalize(vectors.masked_fill(zero, 0.0), dim=1)
+    zero = (vectors == 0).all(dim=-1, keepdim=True)
+    return nn.functional.normalize(vectors.masked_fill(zero, 0.0), dim=-1)

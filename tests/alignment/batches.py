@@ -51,6 +51,18 @@ def paired(sentences_a_report, dim=8, side=3, dtype=torch.float32, seed=0, paddi
     )
 
 
+def attended(pairs, seed=1):
+    """The same pairs, whose encoders have a [CLS] that attends to every region and word."""
+    generator = torch.Generator().manual_seed(seed)
+    deep, mask = pairs.image.deep, pairs.text.word_mask
+    attention = torch.rand(len(deep), *deep.shape[2:], generator=generator, dtype=torch.float64)
+    words = torch.rand(mask.shape, generator=generator, dtype=torch.float64) * mask
+    return PairedFeatures(
+        replace(pairs.image, attention=attention.to(deep.dtype)),
+        replace(pairs.text, word_attention=words.to(deep.dtype)),
+    )
+
+
 def select(pairs, rows):
     """The same features of some studies only."""
     rows = torch.tensor(rows, dtype=torch.long)

@@ -58,3 +58,25 @@ def global_loss_loop(images, reports, tau, weight=0.5):
         loss = loss - 2 * weight * (exp[i][i] / sum(exp[i])).log() / n
         loss = loss - 2 * (1 - weight) * (exp[i][i] / sum(exp[j][i] for j in range(n))).log() / n
     return loss
+
+
+def token_loss_loop(words, regions, word_weights, region_weights, tau=0.1, attention_tau=0.1):
+    """Both sides of MGCA's token-wise loss of one study, one token and one number at a time."""
+
+    def unit(x):
+        return x / (x * x).sum().sqrt()
+
+    def side(queries, keys, weights):
+        queries, keys = [unit(q) for q in queries], [unit(k) for k in keys]
+        found = []
+        for q in queries:
+            shares = [((q @ k) / attention_tau).exp() for k in keys]
+            found.append(unit(sum(s * k for s, k in zip(shares, keys, strict=True)) / sum(shares)))
+        loss = 0.0
+        for i, (q, o, weight) in enumerate(zip(queries, found, weights, strict=True)):
+            among_found = torch.stack([q @ other for other in found]) / tau
+            among_queries = torch.stack([other @ o for other in queries]) / tau
+            loss = loss + weight * (among_found.logsumexp(0) + among_queries.logsumexp(0)) / 2 - weight * among_found[i]
+        return loss
+
+    return side(words, regions, word_weights), side(regions, words, region_weights)
