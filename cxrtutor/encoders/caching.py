@@ -202,7 +202,7 @@ def cached_texts(encoder: TextEncoder, studies: Studies) -> CachedTexts:
     tables = {table: torch.from_numpy(_mapped(folder / f"{table}.npy")) for table in encoder.tables}
     return CachedTexts(
         encoder,
-        EncodedPassages(tables["words"], tables["sentences"], tables.get("cls"), layout),
+        EncodedPassages(tables["words"], tables["sentences"], tables.get("cls"), tables.get("attention"), layout),
         np.load(folder / "members.npy"),
         np.load(folder / "member_offsets.npy"),
     )
@@ -234,8 +234,8 @@ def _write_texts(encoder: TextEncoder, studies: Studies, folder: Path) -> None:
     with ExitStack() as open_files:
         bar = open_files.enter_context(_bar(len(passages), "text features"))
         files = {
-            table: open_files.enter_context(_table(folder / f"{table}.npy", (layout.counts[table], encoder.dim)))
-            for table in encoder.tables
+            table: open_files.enter_context(_table(folder / f"{table}.npy", (layout.counts[table], columns)))
+            for table, columns in encoder.tables.items()
         }
         for block, vectors in encoder.encode_blocks(passages):
             for table, file in files.items():

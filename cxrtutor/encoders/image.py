@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
+from .cls_attention import noting_input, vit_cls_attention
 from .encoder import Encoder
 from .features import ImageFeatures
 from .weights import explained_download, packaged, reproducible_initialization
@@ -26,23 +27,31 @@ class ImageEncoder(Encoder, ABC):
         dims: channels of the shallow, deep and final maps.
         model: the network and its weights, as timm names them.
         block: how many images a frozen network is given at a time.
+        has_cls: whether the network has a [CLS].
+        cls_attention: whether features have `attention`: of the last layer, without dropout, also in training.
     """
 
     dims: tuple[int, int, int]
     model: str
     block: int = 4
+    has_cls: bool = False
 
-    def __init__(self, name: str, trainable: bool, pretrained: bool) -> None:
+    def __init__(self, name: str, trainable: bool, pretrained: bool, cls_attention: bool = False) -> None:
         with reproducible_initialization():
             network = self._network(pretrained)
         # On CPUs channels-last convolutions took .5 to .7 of the time. A trained network keeps the usual layout,
         # which checkpoints can be written from.
         super().__init__(name, network if trainable else network.to(memory_format=torch.channels_last), trainable)
+        self.cls_attention = cls_attention and self.has_cls
         import timm
 
         normalization = timm.get_pretrained_cfg(self.model)
         self.register_buffer("mean", torch.tensor(normalization.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(normalization.std)[:, None, None], persistent=False)
+
+    def identity(self) -> dict[str, Any]:
+        """What its features depend on, as a value that JSON can hold: part of a cache's key."""
+        return {**super().identity(), **({"cls_attention": True} if self.cls_attention else {})}
 
     def pyramid(self, images: Float[Tensor, "batch 1 height width"]) -> tuple[Tensor, ...]:
         """The maps the network itself gives, every one on its own grid: the least that `levels` can be made from.
@@ -155,12 +164,15 @@ class VisionTransformer(ImageEncoder):
     Our choice: shallow is the eighth block of twelve, deep and final are the patches of the last, after its
     normalisation. The pooled vector is the mean of the patches, not [CLS], so that it is a mean over regions as with
     the other encoders. Position embeddings are interpolated for images that are not 224 pixels a side.
+
+    The attention of [CLS] is a further map of the pyramid, of one channel. What [CLS] gives to itself is no patch's.
     """
 
     dims = (768, 768, 768)
     model = "deit_base_patch16_224.fb_in1k"
     patch = 16
     shallow_block = 8
+    has_cls = True
 
     def _network(self, pretrained: bool) -> nn.Module:
         return _timm_network(self.model, pretrained, num_classes=0, global_pool="", dynamic_img_size=True)
@@ -175,19 +187,37 @@ class VisionTransformer(ImageEncoder):
         return images
 
     def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
-        tokens, [shallow] = self.network.forward_intermediates(images, indices=[self.shallow_block - 1])
-        patches = tokens[:, self.network.num_prefix_tokens :]
-        return shallow, patches.transpose(1, 2).unflatten(2, shallow.shape[2:])
+        last = self.network.blocks[-1].attn
+        with noting_input(last) as states:
+            tokens, [shallow] = self.network.forward_intermediates(images, indices=[self.shallow_block - 1])
+        maps = [shallow, self._on_grid(tokens, shallow)]
+        if self.cls_attention:
+            maps.append(self._on_grid(vit_cls_attention(last, *states)[:, :, None], shallow))
+        return tuple(maps)
+
+    def _on_grid(
+        self, tokens: Float[Tensor, "batch tokens dim"], like: Float[Tensor, "batch _ height width"]
+    ) -> Float[Tensor, "batch dim height width"]:
+        """The tokens of the patches, on the grid of another map."""
+        return tokens[:, self.network.num_prefix_tokens :].transpose(1, 2).unflatten(2, like.shape[2:])
 
     def levels(self, pyramid: tuple[Tensor, ...]) -> ImageFeatures:
-        shallow, final = (each.float() for each in pyramid)
-        return ImageFeatures(shallow=shallow, deep=final, final=final, pooled=final.mean((2, 3)))
+        shallow, final, *attention = (each.float() for each in pyramid)
+        return ImageFeatures(
+            shallow=shallow,
+            deep=final,
+            final=final,
+            pooled=final.mean((2, 3)),
+            attention=attention[0][:, 0] if self.cls_attention else None,
+        )
 
 
 _ENCODERS = {"efficientnet-lite0": EfficientNetLite, "resnet50": ResNet, "vit-b16": VisionTransformer}
 
 
-def image_encoder(name: str, *, trainable: bool = False, pretrained: bool = True) -> ImageEncoder:
+def image_encoder(
+    name: str, *, trainable: bool = False, pretrained: bool = True, cls_attention: bool = False
+) -> ImageEncoder:
     """An image encoder by name.
 
     Args:
@@ -195,13 +225,15 @@ def image_encoder(name: str, *, trainable: bool = False, pretrained: bool = True
             from the Hugging Face hub, kept on this machine once fetched).
         trainable: whether pre-training may change it; if not it is frozen, see `Encoder`.
         pretrained: False for random weights, the same every time.
+        cls_attention: whether features say how much [CLS] attends to each region; nothing changes where there is no
+            [CLS].
 
     Raises:
         InputError: no such encoder, or its weights cannot be had.
     """
     if name not in _ENCODERS:
         raise InputError(f"There is no image encoder {name!r}. There are: {', '.join(_ENCODERS)}.")
-    return _ENCODERS[name](name, trainable, pretrained)
+    return _ENCODERS[name](name, trainable, pretrained, cls_attention)
 
 
 def lite0_weights() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -90,8 +91,12 @@ class ImageProjection(nn.Module):
 
     def forward(self, features: ImageFeatures) -> ImageFeatures:
         maps = {depth: head(getattr(features, depth)) for depth, head in self.heads.items()}
-        return ImageFeatures(
-            shallow=maps.get("shallow"), deep=maps.get("deep"), final=maps["final"], pooled=maps["final"].mean((2, 3))
+        return replace(
+            features,
+            shallow=maps.get("shallow"),
+            deep=maps.get("deep"),
+            final=maps["final"],
+            pooled=maps["final"].mean((2, 3)),
         )
 
 
@@ -117,12 +122,9 @@ class TextProjection(nn.Module):
         return self.heads["shared" if self.shared else unit](features) if unit in self.units else None
 
     def forward(self, features: TextFeatures) -> TextFeatures:
-        return TextFeatures(
+        return replace(
+            features,
             words=self._project("words", features.words),
-            word_mask=features.word_mask,
-            word_sentence=features.word_sentence,
-            word_span=features.word_span,
             sentences=self._project("sentences", features.sentences),
-            sentence_mask=features.sentence_mask,
             report=self._project("report", features.report),
         )

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .cls_attention import bert_cls_attention, noting_input
 from .encoder import Encoder
 from .features import TextFeatures
 from .pieces import Context, Passage, Pieces
@@ -78,6 +79,7 @@ class Layout:
             "words": len(self.word_sentence),
             "sentences": len(self.sentence_mask),
             "cls": len(self.word_offsets) - 1,
+            "attention": len(self.word_sentence),
         }
 
     def words_of(self, passages: Int[np.ndarray, " n"]) -> Int[np.ndarray, " words"]:
@@ -97,12 +99,14 @@ class EncodedPassages:
         words: of all words.
         sentences: of all sentences; zero for one without words.
         cls: of every passage's [CLS], zero where it has no words; None where no report is made of it.
+        attention: how much its passage's [CLS] attends to every word; None where nobody asked for it.
         layout: which rows are whose.
     """
 
     words: Float[Tensor, "words dim"]
     sentences: Float[Tensor, "sentences dim"]
     cls: Float[Tensor, "passages dim"] | None
+    attention: Float[Tensor, "words 1"] | None
     layout: Layout
 
 
@@ -115,6 +119,9 @@ class TextEncoder(Encoder):
     Attributes:
         pieces: how text is cut.
         pooling: how pieces become words, sentences and a report.
+        cls_attention: whether features have `word_attention`: of the last layer, without dropout, also in training.
+            Where sentences are read one by one each has a [CLS] of its own, which attends to its own words only. What
+            [CLS] gives to itself, to [SEP] and to punctuation is no word's.
     """
 
     width = 8
@@ -131,10 +138,12 @@ class TextEncoder(Encoder):
         pieces: Pieces,
         pooling: Pooling,
         fixed: Sequence[nn.Module] = (),
+        cls_attention: bool = False,
     ) -> None:
         super().__init__(name, network, trainable, fixed)
         self.pieces = pieces
         self.pooling = pooling
+        self.cls_attention = cls_attention
 
     @property
     def dim(self) -> int:
@@ -142,9 +151,11 @@ class TextEncoder(Encoder):
         return self.network.config.hidden_size
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables of `EncodedPassages` that its pooling fills."""
-        return ("words", "sentences", "cls") if self.pooling.report == "cls" else ("words", "sentences")
+    def tables(self) -> dict[str, int]:
+        """The tables of `EncodedPassages` that it fills, and how many columns each has."""
+        further = {"cls": self.pooling.report == "cls", "attention": self.cls_attention}
+        names = ("words", "sentences", *(table for table, needed in further.items() if needed))
+        return {table: 1 if table == "attention" else self.dim for table in names}
 
     def identity(self) -> dict[str, Any]:
         """What its features depend on, as a value that JSON can hold: part of a cache's key."""
@@ -155,6 +166,7 @@ class TextEncoder(Encoder):
             "limit": self.pieces.limit,
             "context": self.pieces.context,
             "pooling": asdict(self.pooling),
+            **({"cls_attention": True} if self.cls_attention else {}),
         }
 
     def check_prompt(self, prompt: str) -> None:
@@ -185,8 +197,8 @@ class TextEncoder(Encoder):
     def encode(self, passages: Sequence[Passage]) -> EncodedPassages:
         """The vectors of passages."""
         layout = Layout.of(passages)
-        empty = self._rounded(torch.zeros(0, self.dim, device=self.device))
-        order, parts = [np.zeros(0, dtype=np.int64)], {table: [empty] for table in self.tables}
+        order = [np.zeros(0, dtype=np.int64)]
+        parts = {name: [self._rounded(torch.zeros(0, n, device=self.device))] for name, n in self.tables.items()}
         for block, vectors in self.encode_blocks(passages):
             order.append(block)
             for table in self.tables:
@@ -197,14 +209,16 @@ class TextEncoder(Encoder):
             "sentences": layout.sentences_of(permutation),
             "cls": permutation,
         }
+        places["attention"] = places["words"]
         # Not under autocast for a frozen encoder: on CPUs it refuses to concatenate half precision.
         with self._computing():
             vectors = {table: _unsorted(torch.cat(parts[table]), places[table]) for table in self.tables}
-        return EncodedPassages(vectors["words"], vectors["sentences"], vectors.get("cls"), layout)
+        further = vectors.get("cls"), vectors.get("attention")
+        return EncodedPassages(vectors["words"], vectors["sentences"], *further, layout)
 
     def encode_blocks(
         self, passages: Sequence[Passage]
-    ) -> Iterator[tuple[Int[np.ndarray, " block"], dict[str, Float[Tensor, "_ dim"]]]]:
+    ) -> Iterator[tuple[Int[np.ndarray, " block"], dict[str, Float[Tensor, "_ _"]]]]:
         """The vectors of passages, block by block: which passages, and their rows of each of the `tables`."""
         widths = np.array([-(-len(passage.ids) // self.width) * self.width for passage in passages], dtype=np.int64)
         for width in np.unique(widths):
@@ -248,9 +262,12 @@ class TextEncoder(Encoder):
             unit = self.pooling.report
             count = features[f"{unit.removesuffix('s')}_mask"].sum(1, keepdim=True).clamp(min=1)
             report = features[unit].sum(1) / count
-        return TextFeatures(**features, report=report)
+        attention = encoded.attention
+        if attention is not None:
+            attention = words.padded(_rows(attention, word_rows), 0.0)[..., 0]
+        return TextFeatures(**features, report=report, word_attention=attention)
 
-    def _encode_block(self, passages: Sequence[Passage], width: int) -> dict[str, Float[Tensor, "_ dim"]]:
+    def _encode_block(self, passages: Sequence[Passage], width: int) -> dict[str, Float[Tensor, "_ _"]]:
         # A frozen encoder is always given full blocks. Matrix products choose their way by size, and the ways differ in
         # the last bits; so a prompt alone gets the very numbers that it would get in a cache.
         rows = len(passages) if self.trainable else self.block
@@ -266,7 +283,8 @@ class TextEncoder(Encoder):
             sentences[row, :length] = _shifted(passage.sentences, int(layout.sentence_offsets[row]))
         counts = layout.counts
         with self._computing():
-            vectors = self._hidden(torch.from_numpy(ids), torch.from_numpy(mask)).flatten(0, 1)
+            hidden, attention = self._hidden(torch.from_numpy(ids), torch.from_numpy(mask))
+            vectors = hidden.flatten(0, 1)
             tables = {"words": _pooled(vectors, words.ravel(), counts["words"], self.pooling.words)}
             if self.pooling.sentences == "words":
                 starts = np.repeat(layout.sentence_offsets[:-1], np.diff(layout.word_offsets))
@@ -280,21 +298,23 @@ class TextEncoder(Encoder):
                 spoken = [passage.sentence_mask.any() for passage in passages]
                 first = vectors.unflatten(0, (rows, width))[: len(passages), 0]
                 tables["cls"] = first.where(torch.tensor(spoken, device=first.device)[:, None], 0.0)
+            if attention is not None:
+                tables["attention"] = _pooled(attention.reshape(-1, 1), words.ravel(), counts["attention"], "sum")
         return {table: self._rounded(rows) for table, rows in tables.items()}
 
     def _hidden(
         self, ids: Int[Tensor, "passages pieces"], mask: Bool[Tensor, "passages pieces"]
-    ) -> Float[Tensor, "passages pieces dim"]:
-        """One vector a piece: the sum of the last layers (float32)."""
-        last = self.pooling.layers
-        output = self.network(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.long().to(self.device),
-            output_hidden_states=last > 1,
-        )
+    ) -> tuple[Float[Tensor, "passages pieces dim"], Float[Tensor, "passages pieces"] | None]:
+        """One vector a piece, the sum of the last layers, and the [CLS] attention where it is asked for (float32)."""
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        last, attention = self.pooling.layers, self.network.encoder.layer[-1].attention.self
+        with noting_input(attention) as states:
+            output = self.network(input_ids=ids, attention_mask=mask.long(), output_hidden_states=last > 1)
         if last == 1:
-            return output.last_hidden_state.float()
-        return torch.stack(output.hidden_states[-last:]).float().sum(0)
+            vectors = output.last_hidden_state.float()
+        else:
+            vectors = torch.stack(output.hidden_states[-last:]).float().sum(0)
+        return vectors, bert_cls_attention(attention, *states, mask) if self.cls_attention else None
 
 
 def text_encoder(
@@ -306,6 +326,7 @@ def text_encoder(
     context: Context = "sentence",
     pooling: Pooling | None = None,
     limit: int | None = None,
+    cls_attention: bool = False,
 ) -> TextEncoder:
     """A text encoder by name.
 
@@ -322,6 +343,7 @@ def text_encoder(
         context: what a word can see: its own "sentence", or the whole "report".
         pooling: instead of the encoder's own.
         limit: the most pieces of a sentence or, with `context="report"`, of a report, instead of the encoder's own.
+        cls_attention: whether features say how much [CLS] attends to each word, see `TextEncoder`.
 
     Raises:
         InputError: no such encoder, its weights cannot be had, or a setting is out of its range.
@@ -341,7 +363,7 @@ def text_encoder(
     pooling = pooling or own_pooling
     _check_pooling(pooling, context, network.config.num_hidden_layers)
     fixed = _fixed_parts(network, trainable, trainable_layers)
-    return TextEncoder(name, network, trainable, Pieces(tokenizer, limit, context), pooling, fixed)
+    return TextEncoder(name, network, trainable, Pieces(tokenizer, limit, context), pooling, fixed, cls_attention)
 
 
 def _check_pooling(pooling: Pooling, context: Context, layers: int) -> None:

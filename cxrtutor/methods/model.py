@@ -42,12 +42,16 @@ class Readout:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a method needs of a model beside its encoders: local heads, and the read-out they are trained for."""
+    """What a method needs of a model beside its encoders: local heads, and the read-out they are trained for.
+
+    With `cls_attention` features say how much [CLS] attends to each word and, of a transformer, to each region.
+    """
 
     readout: Readout
     depths: tuple[Depth, ...] = ()
     units: tuple[Unit, ...] = ()
     shared_text_head: bool = False
+    cls_attention: bool = False
 
 
 class AlignedModel(nn.Module):
@@ -60,8 +64,10 @@ class AlignedModel(nn.Module):
         super().__init__()
         self.config = config
         self.architecture = architecture
-        self.image_encoder = image_encoder(**config.image_encoder.model_dump())
-        self.text_encoder = _text_encoder(config.text_encoder)
+        self.image_encoder = image_encoder(
+            **config.image_encoder.model_dump(), cls_attention=architecture.cls_attention
+        )
+        self.text_encoder = _text_encoder(config.text_encoder, architecture.cls_attention)
         shallow, deep, pooled = self.image_encoder.dims
         self.image_projection = ImageProjection(
             {"shallow": shallow, "deep": deep, "final": pooled},
@@ -192,9 +198,10 @@ class AlignedModel(nn.Module):
         return model.eval()
 
 
-def _text_encoder(config: TextEncoderConfig) -> TextEncoder:
+def _text_encoder(config: TextEncoderConfig, cls_attention: bool) -> TextEncoder:
     settings = config.model_dump(exclude={"pooling"})
-    return text_encoder(**settings, pooling=config.pooling and Pooling(**config.pooling.model_dump()))
+    pooling = config.pooling and Pooling(**config.pooling.model_dump())
+    return text_encoder(**settings, pooling=pooling, cls_attention=cls_attention)
 
 
 def _architecture(values: dict) -> Architecture:

@@ -72,8 +72,8 @@ def studies() -> MadeUpStudies:
 def assert_same(first: object, second: object) -> None:
     for name, value in vars(first).items():
         other = getattr(second, name)
-        assert value.dtype == other.dtype
-        assert torch.equal(value, other), name
+        assert (value is None) == (other is None), name
+        assert value is None or (value.dtype == other.dtype and torch.equal(value, other)), name
 
 
 INDICES = np.array([69, 3, 0, 3, 64])
@@ -103,6 +103,42 @@ def test_cached_texts_equal_live_ones_to_the_last_bit(
     assert 0 in lengths
     for indices in (INDICES, [lengths.index(0)], [lengths.index(1), lengths.index(0)], range(70)):
         assert_same(cached.batch(indices), live.batch(indices))
+
+
+@pytest.mark.parametrize("context", ["sentence", "report"])
+def test_cached_attention_of_cls_to_words_equals_the_live_one_to_the_last_bit(
+    home: Path, studies: MadeUpStudies, context: str
+):
+    encoder = text_encoder("minilm", context=context, cls_attention=True)
+    cached, live = cached_texts(encoder, studies), LiveTexts(encoder, studies)
+    assert cached.batch(range(70)).word_attention.any()
+    for indices in (INDICES, range(70)):
+        assert_same(cached.batch(indices), live.batch(indices))
+    assert_same(cached.batch([5]), encoder([studies.texts[5]]))
+    [folder] = (home / "features").iterdir()
+    assert np.load(folder / "attention.npy").dtype == np.float16
+
+
+def test_cached_attention_of_cls_to_patches_equals_the_live_one_to_the_last_bit(home: Path):
+    studies, encoder = MadeUpStudies(9), image_encoder("vit-b16", pretrained=False, cls_attention=True)
+    cached = cached_images(encoder, studies)
+    assert cached.batch([0]).attention.shape == (1, 4, 4)
+    assert_same(cached.batch([8, 3, 3]), LiveImages(encoder, studies).batch([8, 3, 3]))
+    assert_same(cached.batch([5]), LiveImages(encoder, studies).batch([5]))
+
+
+def test_attention_of_cls_that_is_not_asked_for_leaves_caches_where_they_are(minilm: TextEncoder):
+    """Of a network without [CLS] the cache stays even where it is asked for."""
+    vit, lite0 = (
+        [image_encoder(name, pretrained=False, cls_attention=asked).identity() for asked in (False, True)]
+        for name in ("vit-b16", "efficientnet-lite0")
+    )
+    texts = [minilm.identity(), text_encoder("minilm", cls_attention=True).identity()]
+    assert lite0[0] == lite0[1]
+    assert "cls_attention" not in lite0[0]
+    for without, asked in (vit, texts):
+        assert "cls_attention" not in without
+        assert asked == {**without, "cls_attention": True}
 
 
 def test_chosen_sentences_are_all_that_the_report_has(home: Path, minilm: TextEncoder, studies: MadeUpStudies):

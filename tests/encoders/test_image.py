@@ -91,8 +91,10 @@ def test_shapes_and_gradients(name: str, shallow: tuple, deep: tuple, final: tup
     assert features.deep.shape == (1, encoder.dims[1], *deep)
     assert features.final.shape == (1, encoder.dims[2], *final)
     torch.testing.assert_close(features.pooled, features.final.mean((2, 3)))
-    assert all(torch.isfinite(level).all() and level.dtype == torch.float32 for level in vars(features).values())
-    sum(level.square().mean() for level in vars(features).values()).backward()
+    levels = [features.shallow, features.deep, features.final, features.pooled]
+    assert all(level.isfinite().all() and level.dtype == torch.float32 for level in levels)
+    assert features.attention is features.visible is None
+    sum(level.square().mean() for level in levels).backward()
     gradients = [parameter.grad for parameter in encoder.parameters()]
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
     assert gradients[0].abs().sum() > 0

@@ -85,7 +85,8 @@ def by_loops(encoder: TextEncoder, reports: list[list[str]]) -> list[tuple[list[
 
 def assert_same(first: TextFeatures, second: TextFeatures) -> None:
     for name, value in vars(first).items():
-        assert torch.equal(value, getattr(second, name)), name
+        other = getattr(second, name)
+        assert value is other is None or torch.equal(value, other), name
 
 
 def assert_near(actual: Tensor, expected: Tensor) -> None:
