@@ -8,7 +8,7 @@ whole batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..alignment.alignment import PairedFeatures
-from ..encoders.features import ImageFeatures, TextFeatures
 
 PADDED: Mapping[str, float] = {
     "words": 0,
     "word_mask": False,
     "word_sentence": -1,
     "word_span": -1,
+    "word_attention": 0,
     "sentences": 0,
     "sentence_mask": False,
 }
@@ -34,9 +34,14 @@ def gather_pairs(pairs: PairedFeatures) -> PairedFeatures:
     """The pairs of all processes in order of rank; the very same pairs where there is one process only."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return pairs
-    image = {f.name: _gather(getattr(pairs.image, f.name)) for f in fields(ImageFeatures)}
-    text = {f.name: _gather(_padded(f.name, getattr(pairs.text, f.name))) for f in fields(TextFeatures)}
-    return PairedFeatures(ImageFeatures(**image), TextFeatures(**text))
+    return _gathered(pairs)
+
+
+def _gathered(part: Any, name: str = "") -> Any:
+    """A tensor, or all tensors of a dataclass and of those within it."""
+    if is_dataclass(part):
+        return type(part)(**{each.name: _gathered(getattr(part, each.name), each.name) for each in fields(part)})
+    return _gather(_padded(name, part))
 
 
 def _padded(name: str, tensor: Tensor | None) -> Tensor | None:
