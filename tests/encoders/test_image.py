@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import numpy as np
 import pytest
 import timm
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from cxrtutor.data.masks import blank
 from cxrtutor.encoders import image as image_module
+from cxrtutor.encoders.features import mean_over_regions
 from cxrtutor.encoders.image import ImageEncoder, image_encoder, lite0_weights
 from cxrtutor.errors import InputError
 
@@ -181,3 +184,136 @@ def _unreachable(*_: object, **__: object) -> None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     raise LocalEntryNotFoundError("not in the cache, and no network")
+
+
+@pytest.fixture(scope="module")
+def mini() -> ImageEncoder:
+    return image_encoder("vit-mini", pretrained=False, trainable=True)
+
+
+HIDDEN = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(5)).flatten(1).argsort(1).argsort(1).lt(40)
+HIDDEN = HIDDEN.unflatten(1, (8, 8))
+
+
+class TestHiddenInPart:
+    """40 of 64 patches of 8 x 8 pixels."""
+
+    def test_a_transformer_sees_the_visible_patches_alone(self, mini: ImageEncoder) -> None:
+        """Block by block, one image at a time: only the tokens of visible patches, at their places."""
+        network, shots = mini.network, images(3, side=64)
+        features = mini(shots, HIDDEN)
+        for row in range(3):
+            tokens = network._pos_embed(network.patch_embed((shots[[row]] - 0.5) / 0.5))
+            seen = [place for place in range(64) if not HIDDEN[row].flatten()[place]]
+            tokens = torch.cat([tokens[:, :1], tokens[:, 1:][:, seen]], dim=1)
+            walked = []
+            for block in network.blocks:
+                tokens = block(tokens)
+                walked.append(tokens)
+            for given, expected in ((features.shallow, walked[1]), (features.final, network.norm(walked[3]))):
+                torch.testing.assert_close(given[row].flatten(1)[:, seen], expected[0, 1:].mT, rtol=1e-4, atol=1e-5)
+                assert (given[row][:, HIDDEN[row]] == 0).all()
+            pooled = network.norm(walked[3])[0, 1:].mean(0)
+            torch.testing.assert_close(features.pooled[row], pooled, rtol=1e-4, atol=1e-5)
+        assert torch.equal(features.deep, features.final)
+        assert torch.equal(features.visible, ~HIDDEN)
+
+    def test_what_is_hidden_of_a_patch_changes_nothing(self, mini: ImageEncoder) -> None:
+        shots = images(3, side=64)
+        covered = HIDDEN.repeat_interleave(8, 1).repeat_interleave(8, 2)[:, None]
+        for name in ("efficientnet-lite0", "resnet50", "vit-b16", "vit-mini"):
+            encoder = mini if name == "vit-mini" else image_encoder(name, pretrained=False, trainable=True).eval()
+            hidden = HIDDEN if name != "vit-b16" else HIDDEN[:1, ::2, ::2].expand(3, -1, -1)
+            covered = interpolate(hidden[:, None].float(), (64, 64), mode="nearest").bool()
+            with torch.no_grad():
+                features, other = encoder(shots, hidden), encoder(torch.where(covered, 1 - shots, shots), hidden)
+                whole = encoder(shots)
+            assert torch.equal(features.pooled, other.pooled), name
+            assert not torch.allclose(features.pooled, whole.pooled, rtol=1e-2, atol=1e-3), name
+
+    @pytest.mark.parametrize("name", ["efficientnet-lite0", "vit-mini"])
+    def test_where_nothing_is_hidden_features_are_those_of_the_whole(self, name: str) -> None:
+        encoder, shots = image_encoder(name, pretrained=False, trainable=True).eval(), images(2, side=64)
+        with torch.no_grad():
+            whole, features = encoder(shots), encoder(shots, torch.zeros(2, 8, 8, dtype=torch.bool))
+        for depth in ("shallow", "deep", "final", "pooled"):
+            torch.testing.assert_close(getattr(features, depth), getattr(whole, depth), rtol=0, atol=1e-6)
+        assert features.visible.all() and whole.visible is None
+
+    def test_larger_patches_hide_several_of_a_transformers(self, mini: ImageEncoder) -> None:
+        shots, coarse = images(2, side=64), torch.zeros(2, 4, 4, dtype=torch.bool)
+        coarse[0, 1, 2] = coarse[1, 3, 0] = True
+        fine = torch.zeros(2, 8, 8, dtype=torch.bool)
+        fine[0, 2:4, 4:6] = fine[1, 6:8, 0:2] = True
+        features = mini(shots, coarse)
+        assert torch.equal(features.final, mini(shots, fine).final)
+        assert torch.equal(features.visible, ~fine)
+
+    def test_patches_that_a_transformer_cannot_leave_out_are_refused(self, mini: ImageEncoder) -> None:
+        uneven = torch.zeros(2, 8, 8).bool()
+        uneven[1, 0, 0] = True
+        for hidden in (torch.zeros(2, 5, 8).bool(), torch.zeros(2, 16, 16).bool(), uneven):
+            with pytest.raises(InputError, match=r"vit-mini sees 8 x 8 patches of 8 pixels .* equally many"):
+                mini(images(2, side=64), hidden)
+
+    def test_gradients_reach_every_parameter_from_what_is_visible(self, mini: ImageEncoder) -> None:
+        features = mini(images(3, side=64), HIDDEN)
+        sum(getattr(features, d).square().mean() for d in ("shallow", "final")).backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in mini.parameters())
+        mini.zero_grad()
+
+    def test_attention_of_cls_is_shared_out_among_the_visible(self) -> None:
+        encoder = image_encoder("vit-mini", pretrained=False, trainable=True, cls_attention=True)
+        attention = encoder(images(3, side=64), HIDDEN).attention
+        assert (attention[HIDDEN] == 0).all() and (attention[~HIDDEN] > 0).all()
+        assert (attention.sum((1, 2)) <= 1).all()
+
+    @pytest.mark.parametrize("name", ["efficientnet-lite0", "vit-mini"])
+    def test_a_frozen_encoder_gives_what_it_gives_of_a_blanked_picture(self, name: str) -> None:
+        """So features of a cached view, whose pictures are blanked, are those of images masked on the spot."""
+        encoder = image_encoder(name, pretrained=False)
+        pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64)).astype(np.uint8)
+        stored = np.stack([blank(picture, mask) for picture, mask in zip(pictures, HIDDEN.numpy(), strict=True)])
+        live, cached = (torch.from_numpy(each)[:, None].float() / 255 for each in (pictures, stored))
+        torch.testing.assert_close(image_module.blanked(live, HIDDEN), cached)
+        features, expected = encoder(live, HIDDEN), encoder.levels(encoder.pyramid(cached), HIDDEN)
+        for one, other in zip(vars(features).values(), vars(expected).values(), strict=True):
+            assert one is other is None or torch.equal(one, other)
+
+    def test_a_convolutions_regions_are_visible_where_their_centres_are(self) -> None:
+        """ResNet's deep map has 19 x 19 cells whatever the image."""
+        hidden = torch.zeros(1, 2, 2, dtype=torch.bool)
+        hidden[0, 0, 1] = True
+        features = image_encoder("resnet50", pretrained=False)(images(1, side=64), hidden)
+        expected = torch.ones(19, 19, dtype=torch.bool)
+        expected[:9, 10:] = False
+        off = (features.visible[0] != expected).nonzero()
+        assert features.visible.shape == (1, 19, 19)
+        assert all(9 in place for place in off.tolist())  # the middle cells lie on the edge
+
+    def test_pooled_each_region_counts_by_how_much_of_it_is_visible(self) -> None:
+        maps, visible = torch.randn(1, 3, 1, 2), torch.ones(1, 2, 4, dtype=torch.bool)
+        visible[0, 0, 0] = visible[0, 1, :2] = False  # a quarter of the left region, all of the right
+        expected = (0.25 * maps[..., 0] + maps[..., 1])[..., 0] / 1.25
+        torch.testing.assert_close(mean_over_regions(maps, visible), expected)
+        assert torch.equal(mean_over_regions(maps), maps.mean((2, 3)))
+
+
+def test_the_small_transformer_has_no_weights_but_the_same_random_ones() -> None:
+    with pytest.raises(InputError, match=r"no pre-trained weights of vit-mini.*pretrained: false"):
+        image_encoder("vit-mini")
+    first, second = (image_encoder("vit-mini", pretrained=False)(images(2)) for _ in range(2))
+    assert torch.equal(first.deep, second.deep)
+
+
+def test_the_small_transformers_depths_are_its_blocks() -> None:
+    encoder = image_encoder("vit-mini", pretrained=False, trainable=True)
+    network, shots = encoder.network, images(1, side=64)
+    features = encoder(shots)
+    tokens = network._pos_embed(network.patch_embed((shots - 0.5) / 0.5))
+    walked = [tokens := block(tokens) for block in network.blocks]
+    assert len(walked) == 4
+    for given, tokens in ((features.shallow, walked[1]), (features.final, network.norm(walked[3]))):
+        torch.testing.assert_close(given, tokens[:, 1:].mT.unflatten(2, (8, 8)))
+    nearby, far = (network.pos_embed[0, 1] @ network.pos_embed[0, place] for place in (2, 200))
+    assert nearby > far  # neighbours are told apart from strangers before training
