@@ -9,6 +9,7 @@ _HOMES = {
     "GlobalAlignment": "global_alignment",
     "LocalAlignment": "local_alignment",
     "MultiLevelAlignment": "multi_level_alignment",
+    "PrototypeAlignment": "prototype_alignment",
     "SentenceAlignment": "sentence_alignment",
     "TokenAlignment": "token_alignment",
     "WeightedSum": "weighted_sum",

@@ -300,13 +300,22 @@ class _Trainer:
 
 
 def _parameter_groups(training: Training, options: OptimizationConfig) -> list[dict[str, Any]]:
-    """What is trained: new heads at the learning rate, and encoders at theirs, as a share of it."""
-    encoders, heads = [], []
+    """What is trained: new heads at the learning rate, and encoders at theirs, as a share of it.
+
+    Prototypes learn as heads do, but nothing makes them shorter: they are set back to length 1 at every step, and while
+    they are frozen decay would still move them.
+    """
+    encoders, heads, prototypes = [], [], []
     for name, parameter in training.named_parameters():
         if parameter.requires_grad:
-            (encoders if "_encoder." in name else heads).append(parameter)
+            kind = encoders if "_encoder." in name else prototypes if name.endswith(".prototypes") else heads
+            kind.append(parameter)
     share = (options.encoder_learning_rate or options.learning_rate) / options.learning_rate
-    groups = [{"params": heads, "share_of_rate": 1.0}, {"params": encoders, "share_of_rate": share}]
+    groups = [
+        {"params": heads, "share_of_rate": 1.0},
+        {"params": encoders, "share_of_rate": share},
+        {"params": prototypes, "share_of_rate": 1.0, "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
 
 

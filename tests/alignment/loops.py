@@ -80,3 +80,31 @@ def token_loss_loop(words, regions, word_weights, region_weights, tau=0.1, atten
         return loss
 
     return side(words, regions, word_weights), side(regions, words, region_weights)
+
+
+def swav_codes(scores, epsilon=0.05, iterations=3):
+    """Codes as SwAV's published code makes them, in double and without logarithms."""
+    table = (scores.double() / epsilon).exp().T
+    prototypes, studies = table.shape
+    table = table / table.sum()
+    for _ in range(iterations):
+        table = table / table.sum(dim=1, keepdim=True) / prototypes
+        table = table / table.sum(dim=0, keepdim=True) / studies
+    return (table * studies).T
+
+
+def prototype_loss_loop(images, reports, prototypes, epsilon=0.05, iterations=3, tau=0.2):
+    """MGCA's prototype-wise loss, one study at a time; codes without gradient."""
+
+    def unit(x):
+        return x / (x * x).sum().sqrt()
+
+    kinds = [unit(p).detach() + p - p.detach() for p in prototypes]
+    scores = [torch.stack([torch.stack([unit(x) @ p for p in kinds]) for x in side]) for side in (images, reports)]
+    codes = [swav_codes(side.detach(), epsilon, iterations) for side in scores]
+    loss = 0.0
+    for i in range(len(images)):
+        for known, predicting in ((0, 1), (1, 0)):
+            predicted = (scores[predicting][i] / tau).exp()
+            loss = loss - (codes[known][i] * (predicted / predicted.sum()).log()).sum() / len(images) / 2
+    return loss

@@ -24,6 +24,7 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_file
 from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, recipe, small_config, small_set, use_small_text_encoder
 
+from cxrtutor.alignment import PrototypeAlignment, WeightedSum
 from cxrtutor.data.views import training_views
 from cxrtutor.encoders.image import ImageEncoder
 from cxrtutor.encoders.text import TextEncoder
@@ -424,6 +425,25 @@ class TestRates:
         assert 0 < slow["text_encoder"] < 1e-5
         assert slow["text_projection"] > 1e-3
         assert min(alike.values()) > 1e-3
+
+
+class TestPrototypes:
+    def test_they_learn_as_heads_do_but_do_not_decay(self, data: Path) -> None:
+        config = small_config(data, trainable=True, encoder_learning_rate=0.001)
+        prototypes = WeightedSum({"kinds": (1.0, PrototypeAlignment(16, 5))})
+        training = loop.Training(method("lsm").model(config), prototypes)
+        heads, encoders, kinds = loop._parameter_groups(training, config.optimization)
+        assert [id(p) for p in kinds["params"]] == [id(prototypes.objectives["kinds"].prototypes)]
+        assert (kinds["weight_decay"], kinds["share_of_rate"]) == (0.0, 1.0)
+        optimizer = torch.optim.AdamW([heads, encoders, kinds], weight_decay=0.5)
+        assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.5, 0.0]
+
+    def test_methods_without_them_have_the_groups_they_had(self, data: Path) -> None:
+        config = small_config(data)
+        training = loop.Training(method("lsm").model(config), method("lsm").objective(config))
+        (heads,) = loop._parameter_groups(training, config.optimization)
+        assert heads.keys() == {"params", "share_of_rate"}
+        assert [id(p) for p in heads["params"]] == [id(p) for p in training.parameters() if p.requires_grad]
 
 
 class TestSchedules:
