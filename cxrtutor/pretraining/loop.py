@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from lightning_fabric import Fabric
+from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -28,6 +30,7 @@ from ..methods.model import AlignedModel
 from ..methods.registry import method
 from .checkpoint import load_checkpoint, save_checkpoint
 from .gathering import gather_pairs
+from .masking import MaskedImages
 from .run import Log, Run
 from .sampling import batches, shown_sentences, view_of_batch
 from .schedule import learning_rate
@@ -52,10 +55,17 @@ class Training(nn.Module):
         self.model = model
         self.objective = objective
 
-    def forward(self, image: dict[str, Tensor] | Tensor, text: dict[str, Tensor] | list[list[str]]) -> dict[str, Any]:
+    def forward(
+        self,
+        image: dict[str, Tensor] | Tensor,
+        text: dict[str, Tensor] | list[list[str]],
+        hidden: Tensor | None = None,
+        masked: dict[str, Tensor] | None = None,
+    ) -> dict[str, Any]:
         image = ImageFeatures(**image) if isinstance(image, dict) else image
         text = TextFeatures(**text) if isinstance(text, dict) else text
-        alignment = self.objective(gather_pairs(self.model(image, text)))
+        seen_in_part = None if masked is None else ImageFeatures(**masked)
+        alignment = self.objective(gather_pairs(self.model(image, text, hidden, seen_in_part)))
         return {"loss": alignment.loss, "parts": dict(alignment.parts)}
 
     def changeable_state(self) -> dict[str, Tensor]:
@@ -66,6 +76,9 @@ class Training(nn.Module):
 
 Inputs = tuple[ImageFeatures | Tensor, TextFeatures | list[list[str]]]
 """Images and reports as the model takes them."""
+
+Masked = Mapping[str, Tensor | ImageFeatures]
+"""What the model takes beside them of images that are hidden in part, by name; empty where none are."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +180,10 @@ class _Trainer:
                 self._open("train"), asked.moved, asked.mirrored, text.places, text.errors.model_dump()
             )
             self.views = [Pairs.of(training.model, *view) for view in views]
-            self.validation = Pairs.of(training.model, self._open("validation"))
+            self.masks = [MaskedImages.of(training.model, images) for images, _ in views]
+            validation = self._open("validation")
+            self.validation = Pairs.of(training.model, validation)
+            self.validation_masks = MaskedImages.of(training.model, validation, copies=1)
         self.studies = min(len(views[0][0]), config.data.subset or len(views[0][0]))
         self._check_shares()
         if config.model.projection.standardize:
@@ -238,7 +254,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share_of_rate"]
         self.module.train()
-        alignment = self._align(self._shown(step, self._share(indices)))
+        alignment = self._align(*self._shown(step, self._share(indices)))
         loss = alignment["loss"].item()
         if not np.isfinite(loss):
             raise FloatingPointError(
@@ -259,30 +275,40 @@ class _Trainer:
         rank, world = self.fabric.global_rank, self.fabric.world_size
         return indices[rank : len(indices) - len(indices) % world : world]
 
-    def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> Inputs:
-        """What a training step is shown of some studies: one view of them, and of their reports what is asked for."""
+    def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> tuple[Inputs, Masked]:
+        """What a training step is shown of some studies: one view of them, of their reports what is asked for, and of
+        their images what is not hidden."""
         text, seed, (epoch, batch) = self.config.data.text, self.config.seed, divmod(step, self.steps_per_epoch)
-        view = self.views[view_of_batch(len(self.views), seed, epoch, batch)]
+        number = view_of_batch(len(self.views), seed, epoch, batch)
+        view, masks = self.views[number], self.masks[number]
+        masked = masks.batch(studies, seed, epoch, batch)
         if not text.chooses:
-            return view.batch(studies)
+            return view.batch(studies), masked
         choice = [shown_sentences(view.texts.with_words(s), text, seed, epoch, s) for s in studies.tolist()]
-        return view.batch(studies, choice)
+        return view.batch(studies, choice), masked
 
-    def _align(self, inputs: Inputs) -> dict[str, Any]:
+    def _align(self, inputs: Inputs, masked: Masked) -> dict[str, Any]:
         """The objective over a batch, of which this process brings its part."""
-        moved = (side if isinstance(side, list) else side.to(self.fabric.device) for side in inputs)
-        return self.module(*(vars(side) if isinstance(side, ImageFeatures | TextFeatures) else side for side in moved))
+
+        def taken(side: ImageFeatures | TextFeatures | Tensor | list[list[str]]) -> Any:
+            """On the device, and as a dictionary if it is features."""
+            moved = side if isinstance(side, list) else side.to(self.fabric.device)
+            return vars(moved) if isinstance(moved, ImageFeatures | TextFeatures) else moved
+
+        return self.module(*map(taken, inputs), **{name: taken(side) for name, side in masked.items()})
 
     @torch.no_grad()
     def _validation_loss(self) -> float:
-        """Mean loss over the validation split in fixed batches of the training batch size."""
+        """Mean loss over the validation split in fixed batches of the training batch size, always masked alike."""
         self.module.eval()
         size = self.config.optimization.batch_size
         count = max(len(self.validation.images) // size, 1)
         losses = []
         for index in range(count):
             indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
-            losses.append(self._align(self.validation.batch(self._share(indices)))["loss"].item())
+            share = self._share(indices)
+            masked = self.validation_masks.batch(share, self.config.seed, epoch=0, batch=index)
+            losses.append(self._align(self.validation.batch(share), masked)["loss"].item())
         return float(np.mean(losses))
 
     def _save_checkpoint(self, step: int) -> None:
@@ -293,6 +319,9 @@ class _Trainer:
         model_folder = self.run.folder / "model"
         if not model_folder.exists():
             self.plain.model.save_pretrained(model_folder)
+        if learnt := self.plain.objective.state_dict():
+            contiguous = {key: value.contiguous() for key, value in learnt.items()}
+            store.write_file(self.run.objective_path, save(contiguous))
         last = self.run.log()[-1]
         result = {key: last[key] for key in ("step", "seconds", "loss", "validation_loss")}
         store.write_file(self.run.folder / "result.json", json.dumps(result, indent=1))

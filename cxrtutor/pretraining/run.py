@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
+
 from .. import store
+from ..alignment.alignment import Objective
 from ..errors import InputError
 from ..methods.config import RunConfig, validated
 from ..methods.model import AlignedModel
+from ..methods.registry import method
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder.
+    """A run's folder: what was asked for, the log, the model and, where it learns something, the objective.
 
     `config.json` is written first and `result.json` last, so a folder without the latter is a run to be resumed.
     """
@@ -62,6 +66,26 @@ class Run:
     def model(self) -> AlignedModel:
         """The trained model, ready for use."""
         return AlignedModel.from_pretrained(self.folder / "model")
+
+    @property
+    def objective_path(self) -> Path:
+        return self.folder / "objective.safetensors"
+
+    def objective(self) -> Objective:
+        """The objective as training left it: with its prototypes, or its temperature, where it learns such.
+
+        Raises:
+            InputError: it learns something, and the run is of a time when that was not kept.
+        """
+        objective = method(self.config.method).objective(self.config)
+        if objective.state_dict():
+            if not self.objective_path.is_file():
+                raise InputError(
+                    f"{self.folder} holds no {self.objective_path.name}, and so not what its objective learnt. Delete "
+                    "the folder and pre-train again."
+                )
+            objective.load_state_dict(load_file(self.objective_path))
+        return objective.eval()
 
     def log(self) -> list[dict[str, Any]]:
         """One entry a step: "step", "epoch", "seconds", "loss", its parts, "learning_rate", and, at the end of an

@@ -445,6 +445,15 @@ class TestPrototypes:
         assert heads.keys() == {"params", "share_of_rate"}
         assert [id(p) for p in heads["params"]] == [id(p) for p in training.parameters() if p.requires_grad]
 
+    def test_what_an_objective_learns_is_kept_with_the_run(self, data: Path, home: Path) -> None:
+        values = recipe(data, method="convirt", epochs=1) | {"alignment": {"learnable_temperature": True}}
+        run = pretrain(validated(RunConfig, values, where="small"))
+        assert run.objective().temperature.item() == pytest.approx(run.log()[-1]["temperature"], rel=0.05)
+        assert run.objective().temperature != method("convirt").objective(run.config).temperature
+        run.objective_path.unlink()
+        with pytest.raises(InputError, match="pre-train again"):
+            run.objective()
+
 
 class TestSchedules:
     PLATEAU: ClassVar = {"schedule": "plateau", "patience": 1, "decay": 0.1, "warmup": 0.0, "learning_rate": 1e-9}
