@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,6 +17,9 @@ from .cls_attention import noting_input, vit_cls_attention
 from .encoder import Encoder
 from .features import ImageFeatures, mean_over_regions
 from .weights import explained_download, packaged, reproducible_initialization
+
+Pooled = Literal["mean", "cls"]
+"""What an image is as one vector."""
 
 
 class ImageEncoder(Encoder, ABC):
@@ -34,6 +37,7 @@ class ImageEncoder(Encoder, ABC):
         block: how many images a frozen network is given at a time.
         has_cls: whether the network has a [CLS].
         cls_attention: whether features have `attention`: of the last layer, without dropout, also in training.
+        pooled: whether the pooled vector is the "mean" of the final map or the vector of [CLS] ("cls").
     """
 
     dims: tuple[int, int, int]
@@ -41,20 +45,25 @@ class ImageEncoder(Encoder, ABC):
     block: int = 4
     has_cls: bool = False
 
-    def __init__(self, name: str, trainable: bool, pretrained: bool, cls_attention: bool = False) -> None:
+    def __init__(
+        self, name: str, trainable: bool, pretrained: bool, cls_attention: bool = False, pooled: Pooled = "mean"
+    ) -> None:
         with reproducible_initialization():
             network = self._network(pretrained)
         # On CPUs channels-last convolutions took .5 to .7 of the time. A trained network keeps the usual layout,
         # which checkpoints can be written from.
         super().__init__(name, network if trainable else network.to(memory_format=torch.channels_last), trainable)
         self.cls_attention = cls_attention and self.has_cls
+        self.pooled = pooled
         mean, std = self._normalization()
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
     def identity(self) -> dict[str, Any]:
         """What its features depend on, as a value that JSON can hold: part of a cache's key."""
-        return {**super().identity(), **({"cls_attention": True} if self.cls_attention else {})}
+        attention = {"cls_attention": True} if self.cls_attention else {}
+        pooled = {"pooled": self.pooled} if self.pooled != "mean" else {}
+        return {**super().identity(), **attention, **pooled}
 
     def pyramid(self, images: Float[Tensor, "batch 1 height width"]) -> tuple[Tensor, ...]:
         """The maps the network itself gives, every one on its own grid: the least that `levels` can be made from.
@@ -204,10 +213,12 @@ class VisionTransformer(ImageEncoder):
 
     All blocks work on one grid, a cell for each 16 x 16 patch, so depth here means semantics and not resolution.
     Our choice: shallow is the eighth block of twelve, deep and final are the patches of the last, after its
-    normalisation. The pooled vector is the mean of the patches, not [CLS], so that it is a mean over regions as with
-    the other encoders. Position embeddings are interpolated for images that are not 224 pixels a side.
+    normalisation. The pooled vector is the mean of the patches, so that it is a mean over regions as with the other
+    encoders; MGCA's, [CLS], is there to be asked for. Position embeddings are interpolated for images that are not 224
+    pixels a side.
 
-    The attention of [CLS] is a further map of the pyramid, of one channel. What [CLS] gives to itself is no patch's.
+    [CLS], where it is the pooled vector, is a further map of the pyramid, of one region; so is its attention, of one
+    channel. What [CLS] gives to itself is no patch's.
     """
 
     dims = (768, 768, 768)
@@ -251,7 +262,8 @@ class VisionTransformer(ImageEncoder):
         levels = [shallow, final]
         if self.cls_attention:
             levels.append(vit_cls_attention(last, *states)[:, :, None])
-        return tuple(_on_grid(level[:, network.num_prefix_tokens :], visible) for level in levels)
+        maps = [_on_grid(level[:, network.num_prefix_tokens :], visible) for level in levels]
+        return (*maps, final[:, 0, :, None, None]) if self.pooled == "cls" else tuple(maps)
 
     def _visible_tokens(
         self,
@@ -275,14 +287,15 @@ class VisionTransformer(ImageEncoder):
     def levels(
         self, pyramid: tuple[Tensor, ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
     ) -> ImageFeatures:
-        shallow, final, *attention = (each.float() for each in pyramid)
+        shallow, final, *further = (each.float() for each in pyramid)
         visible = _visible(hidden, final)
+        attention = further.pop(0)[:, 0] if self.cls_attention else None
         return ImageFeatures(
             shallow=shallow,
             deep=final,
             final=final,
-            pooled=mean_over_regions(final, visible),
-            attention=attention[0][:, 0] if self.cls_attention else None,
+            pooled=further[0][:, :, 0, 0] if self.pooled == "cls" else mean_over_regions(final, visible),
+            attention=attention,
             visible=visible,
         )
 
@@ -339,7 +352,12 @@ _ENCODERS = {
 
 
 def image_encoder(
-    name: str, *, trainable: bool = False, pretrained: bool = True, cls_attention: bool = False
+    name: str,
+    *,
+    trainable: bool = False,
+    pretrained: bool = True,
+    pooled: Pooled = "mean",
+    cls_attention: bool = False,
 ) -> ImageEncoder:
     """An image encoder by name.
 
@@ -348,15 +366,20 @@ def image_encoder(
             from the Hugging Face hub, kept on this machine once fetched), or "vit-mini" (random weights alone).
         trainable: whether pre-training may change it; if not it is frozen, see `Encoder`.
         pretrained: False for random weights, the same every time.
+        pooled: whether the pooled vector is the "mean" of the final map's regions or, of a transformer, [CLS] ("cls").
         cls_attention: whether features say how much [CLS] attends to each region; nothing changes where there is no
             [CLS].
 
     Raises:
-        InputError: no such encoder, or its weights cannot be had.
+        InputError: no such encoder, its weights cannot be had, or it has no [CLS] that could be its pooled vector.
     """
     if name not in _ENCODERS:
         raise InputError(f"There is no image encoder {name!r}. There are: {', '.join(_ENCODERS)}.")
-    return _ENCODERS[name](name, trainable, pretrained, cls_attention)
+    if pooled not in get_args(Pooled):
+        raise InputError(f"pooled must be 'mean' or 'cls', not {pooled!r}.")
+    if pooled == "cls" and not _ENCODERS[name].has_cls:
+        raise InputError(f"{name} has no [CLS] to be its pooled vector. Set model.image_encoder.pooled: mean.")
+    return _ENCODERS[name](name, trainable, pretrained, cls_attention, pooled)
 
 
 def blanked(

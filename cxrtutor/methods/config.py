@@ -72,9 +72,13 @@ class DataConfig(Strict):
 
 
 class ImageEncoderConfig(Strict):
+    """`pooled`: an image as one vector is the "mean" over its regions, or a transformer's [CLS] ("cls"), which needs
+    perceptron heads."""
+
     name: str = "efficientnet-lite0"
     trainable: bool = False
     pretrained: bool = True
+    pooled: Literal["mean", "cls"] = "mean"
 
 
 class PoolingConfig(Strict):
@@ -99,10 +103,11 @@ class TextEncoderConfig(Strict):
 
 
 class ProjectionConfig(Strict):
-    """`head` and `standardize` are explained in `cxrtutor.encoders.projection`."""
+    """`head`, `hidden` (a perceptron's width) and `standardize` are explained in `cxrtutor.encoders.projection`."""
 
     dim: int = Field(default=128, gt=0)
-    head: Literal["linear", "convolution"] = "convolution"
+    head: Literal["linear", "convolution", "perceptron"] = "convolution"
+    hidden: int = Field(default=2048, gt=0)
     standardize: bool = True
 
 

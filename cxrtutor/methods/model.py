@@ -8,16 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from .. import store
-from ..alignment.alignment import PairedFeatures
+from ..alignment.alignment import PairedFeatures, Reconstruction
+from ..data.masks import patch_grid
 from ..data.views import Studies
 from ..encoders.caching import CachedImages, LiveImages, image_source
+from ..encoders.decoder import PatchDecoder, standardized_patches
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..encoders.image import image_encoder
 from ..encoders.projection import Depth, ImageProjection, TextProjection, Unit
@@ -41,6 +43,32 @@ class Readout:
 
 
 @dataclass(frozen=True)
+class Masking:
+    """How training hides parts of images. A model in use sees whole images.
+
+    A trainable encoder is masked anew in every epoch, and may have a decoder to learn from. A frozen one cannot learn
+    to see what is hidden from it: its features of so many blanked copies of each image are kept, nothing is decoded.
+
+    Attributes:
+        ratio: the share of patches that is hidden.
+        patch: the side of a patch in pixels; one that divides the image's.
+        copies: how many blanked copies of each image a frozen encoder sees.
+        whole: whether objectives need the pooled vectors of the unmasked images too.
+        decoder: whether hidden patches are predicted.
+        decoder_dim: the width of the decoder, a multiple of 32.
+        decoder_depth: how many transformer blocks it has.
+    """
+
+    ratio: float
+    patch: int
+    copies: int = 2
+    whole: bool = True
+    decoder: bool = False
+    decoder_dim: int = 96
+    decoder_depth: int = 1
+
+
+@dataclass(frozen=True)
 class Architecture:
     """What a method needs of a model beside its encoders: local heads, and the read-out they are trained for.
 
@@ -52,6 +80,7 @@ class Architecture:
     units: tuple[Unit, ...] = ()
     shared_text_head: bool = False
     cls_attention: bool = False
+    masking: Masking | None = None
 
 
 class AlignedModel(nn.Module):
@@ -69,15 +98,46 @@ class AlignedModel(nn.Module):
         )
         self.text_encoder = _text_encoder(config.text_encoder, architecture.cls_attention)
         shallow, deep, pooled = self.image_encoder.dims
+        heads = config.projection
+        if self.image_encoder.pooled == "cls" and heads.head != "perceptron":
+            raise InputError(
+                f"With model.projection.head: {heads.head} the pooled vector is the mean of a map, which [CLS] is not. "
+                "Set model.image_encoder.pooled: mean, or head: perceptron."
+            )
+        if heads.head == "perceptron" and architecture.readout.depth == "final":
+            raise InputError(
+                "With model.projection.head: perceptron there is no final map to read: its pooled vector has a head of "
+                "its own, which no map goes through. Choose a read-out on the deep map, or another head."
+            )
         self.image_projection = ImageProjection(
             {"shallow": shallow, "deep": deep, "final": pooled},
-            config.projection.dim,
+            heads.dim,
             architecture.depths,
-            config.projection.head,
+            heads.head,
+            heads.hidden,
         )
         self.text_projection = TextProjection(
-            self.text_encoder.dim, config.projection.dim, architecture.units, architecture.shared_text_head
+            self.text_encoder.dim,
+            heads.dim,
+            architecture.units,
+            architecture.shared_text_head,
+            heads.head,
+            heads.hidden,
         )
+        self.decoder = self._decoder(architecture.masking)
+
+    def _decoder(self, masking: Masking | None) -> PatchDecoder | None:
+        if masking is None:
+            return None
+        patch_grid((self.image_size, self.image_size), masking.patch)
+        if not masking.decoder:
+            return None
+        if not self.image_encoder.trainable:
+            raise InputError(
+                f"{self.image_encoder.name} is frozen and cannot learn from predicting what is hidden from it. Set "
+                "model.image_encoder.trainable: true, or leave the reconstruction out."
+            )
+        return PatchDecoder(self.image_encoder.dims[1], masking.patch, masking.decoder_dim, masking.decoder_depth)
 
     @property
     def image_size(self) -> int:
@@ -85,17 +145,52 @@ class AlignedModel(nn.Module):
         return self.config.image_size
 
     def forward(
-        self, image: ImageFeatures | Float[Tensor, "batch 1 height width"], text: TextFeatures | list[list[str]]
+        self,
+        image: ImageFeatures | Float[Tensor, "batch 1 height width"],
+        text: TextFeatures | list[list[str]],
+        hidden: Bool[Tensor, "batch rows columns"] | None = None,
+        masked: ImageFeatures | None = None,
     ) -> PairedFeatures:
         """Both sides' encoder features, projected; what is not features yet is encoded first.
 
+        Where something is hidden the pairs' images are the masked ones. `whole` and `reconstruction` come with them, as
+        the architecture's masking asks.
+
         Args:
-            image: features, or intensities in [0, 1].
+            image: features, or intensities in [0, 1]; of whole images, always.
             text: features, or reports as their sentences.
+            hidden: True for patches that the encoder is not to see of intensities; None for nothing.
+            masked: a frozen encoder's features of the same images, hidden in part; None for nothing.
         """
-        image = image if isinstance(image, ImageFeatures) else self.image_encoder(image)
-        text = text if isinstance(text, TextFeatures) else self.text_encoder(text)
-        return PairedFeatures(self.image_projection(image), self.text_projection(text))
+        text = self.text_projection(text if isinstance(text, TextFeatures) else self.text_encoder(text))
+        features = masked if masked is not None else self._image_features(image, hidden)
+        projected = self.image_projection(features)
+        if self.architecture.masking is None or (hidden is None and masked is None):
+            return PairedFeatures(projected, text)
+        whole = self._whole(image) if self.architecture.masking.whole else None
+        reconstruction = None if self.decoder is None else self._reconstruction(features, image, hidden)
+        return PairedFeatures(projected, text, whole, reconstruction)
+
+    def _image_features(
+        self,
+        image: ImageFeatures | Float[Tensor, "batch 1 height width"],
+        hidden: Bool[Tensor, "batch rows columns"] | None = None,
+    ) -> ImageFeatures:
+        return image if isinstance(image, ImageFeatures) else self.image_encoder(image, hidden)
+
+    @torch.no_grad()
+    def _whole(self, image: ImageFeatures | Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch dim"]:
+        """Pooled vectors of whole images: what masked ones are compared with, and not what is trained."""
+        return self.image_projection(self._image_features(image)).pooled
+
+    def _reconstruction(
+        self,
+        features: ImageFeatures,
+        images: Float[Tensor, "batch 1 height width"],
+        hidden: Bool[Tensor, "batch rows columns"],
+    ) -> Reconstruction:
+        predicted = self.decoder(features.deep, hidden)
+        return Reconstruction(predicted, standardized_patches(images, tuple(hidden.shape[1:])), hidden.flatten(1))
 
     def encode_images(self, images: Float[Tensor, "batch 1 height width"]) -> ImageFeatures:
         """The encoder's features of images in [0, 1]; a frozen encoder gives what its cache holds, to the last bit."""
@@ -206,4 +301,5 @@ def _text_encoder(config: TextEncoderConfig, cls_attention: bool) -> TextEncoder
 
 def _architecture(values: dict) -> Architecture:
     lists = {key: tuple(values[key]) for key in ("depths", "units")}
-    return Architecture(**{**values, **lists, "readout": Readout(**values["readout"])})
+    masking = Masking(**values["masking"]) if values.get("masking") else None
+    return Architecture(**{**values, **lists, "readout": Readout(**values["readout"]), "masking": masking})

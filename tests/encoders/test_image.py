@@ -167,6 +167,30 @@ def test_the_same_random_weights_every_time():
     assert torch.equal(first.deep, second.deep)
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("cls_attention", [True, False])
+def test_a_transformers_pooled_vector_may_be_its_cls(trainable: bool, cls_attention: bool):
+    options = {"pretrained": False, "trainable": trainable, "cls_attention": cls_attention}
+    mean, cls = (image_encoder("vit-mini", pooled=pooled, **options).eval() for pooled in ("mean", "cls"))
+    shots = images(2, side=64)
+    features, usual = cls(shots), mean(shots)
+    with torch.no_grad():
+        expected = cls.network((shots - cls.mean) / cls.std)[:, 0]
+    torch.testing.assert_close(features.pooled, expected, atol=2e-3, rtol=2e-3)
+    assert not torch.allclose(features.pooled, usual.pooled, atol=0.1)
+    for name in ("shallow", "deep", "final", "attention"):
+        one, other = getattr(features, name), getattr(usual, name)
+        assert one is other is None or torch.equal(one, other)
+    assert (features.attention is not None) == cls_attention
+    assert cls.identity() == {**mean.identity(), "pooled": "cls"}
+
+
+@pytest.mark.parametrize("pooled", ["cls", "max"])
+def test_a_pooled_vector_that_is_not_there_is_refused(pooled: str):
+    with pytest.raises(InputError, match=r"efficientnet-lite0 has no \[CLS\]" if pooled == "cls" else "not 'max'"):
+        image_encoder.__wrapped__("efficientnet-lite0", pretrained=False, pooled=pooled)
+
+
 def test_an_unknown_encoder_is_named_with_the_known():
     with pytest.raises(InputError, match=r"'resnet18'.*efficientnet-lite0, resnet50, vit-b16"):
         image_encoder("resnet18")

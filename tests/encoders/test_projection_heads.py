@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cxrtutor.encoders.features import ImageFeatures, TextFeatures
-from cxrtutor.encoders.projection import ImageProjection, Standardize, TextProjection, map_head
+from cxrtutor.encoders.projection import ImageProjection, Perceptron, Standardize, TextProjection, map_head
+from cxrtutor.errors import InputError
 
 CHANNELS = {"shallow": 5, "deep": 7, "final": 6}
 
@@ -157,3 +160,127 @@ class TestTextProjection:
         assert set(projection.heads) == {"sentences", "report"}
         projected = projection(text_features())
         assert not torch.allclose(projected.report[1], projected.sentences[1, 0])
+
+    def test_what_it_has_no_head_for_is_passed_on(self) -> None:
+        features = replace(text_features(), word_attention=random(3, 4).abs())
+        projected = TextProjection(11, 4)(features)
+        for name in ("word_mask", "word_sentence", "word_span", "sentence_mask", "word_attention"):
+            assert torch.equal(getattr(projected, name), getattr(features, name))
+
+
+def as_mgca_writes_it(head: Perceptron) -> nn.Sequential:
+    """MGCA's own module, on vectors one below the other, with the same weights."""
+    module = nn.Sequential(
+        nn.Linear(head.layers[0].in_features, 12),
+        nn.BatchNorm1d(12),
+        nn.ReLU(),
+        nn.Linear(12, 4),
+        nn.BatchNorm1d(4, affine=False),
+    )
+    module.load_state_dict(head.layers.state_dict())
+    return module
+
+
+def skewed(head: Perceptron) -> Perceptron:
+    """With scales and running statistics that are not those of a fresh one."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for norm in (head.layers[1], head.layers[4]):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+        head.layers[1].weight.uniform_(0.5, 2)
+        head.layers[1].bias.normal_()
+    return head
+
+
+@pytest.mark.parametrize("training", [True, False])
+class TestPerceptron:
+    def test_it_is_mgcas_module(self, training: bool) -> None:
+        head = skewed(Perceptron(7, 12, 4)).train(training)
+        vectors, mask = random(3, 5, 7), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0] * 5]).bool()
+        for given, flat in ((None, vectors.flatten(0, 1)), (mask, vectors[mask])):
+            module = as_mgca_writes_it(head).train(training)
+            expected = module(flat)
+            before = {key: value.clone() for key, value in head.state_dict().items()}
+            found = head(vectors, given)
+            torch.testing.assert_close(found[mask] if given is not None else found.flatten(0, 1), expected)
+            torch.testing.assert_close(head.layers.state_dict(), module.state_dict())  # running statistics too
+            head.load_state_dict(before)
+
+    def test_padding_changes_nothing_and_stays_zero(self, training: bool) -> None:
+        head = skewed(Perceptron(7, 12, 4)).train(training)
+        mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]).bool()
+        vectors = (random(2, 5, 7) * mask[..., None]).requires_grad_()
+        short = head(vectors[:, :3], mask[:, :3])
+        long = head(vectors + 9 * ~mask[..., None], mask)
+        torch.testing.assert_close(long[:, :3], short)
+        assert not long[~mask].any()
+        long.square().sum().backward()
+        assert torch.equal(vectors.grad.any(-1), mask)
+
+    @pytest.mark.parametrize("count", [0, 1])
+    def test_a_batch_of_one_vector_or_none_is_normalised_as_in_use(self, training: bool, count: int) -> None:
+        head = skewed(Perceptron(7, 12, 4)).train(training)
+        before = {key: value.clone() for key, value in head.state_dict().items()}
+        vectors, mask = random(2, 3, 7), torch.zeros(2, 3, dtype=torch.bool)
+        mask[1, :count] = True
+        found = head(vectors, mask)
+        torch.testing.assert_close(found[mask], as_mgca_writes_it(head).eval()(vectors[mask]))
+        torch.testing.assert_close(head.state_dict(), before, rtol=0, atol=0)
+        found.sum().backward()  # every parameter has a gradient, as data-parallel training needs it
+        assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in head.parameters())
+
+    def test_it_works_under_mixed_precision(self, training: bool) -> None:
+        head = skewed(Perceptron(7, 12, 4)).train(training)
+        mask = torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
+        before = {key: value.clone() for key, value in head.state_dict().items()}
+        exact = head(random(2, 3, 7), mask)
+        head.load_state_dict(before)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = head(random(2, 3, 7), mask)
+        torch.testing.assert_close(found.float(), exact, atol=0.1, rtol=0.1)
+
+
+class TestPerceptronProjections:
+    def test_maps_and_pooled_vectors_have_heads_of_their_own_and_the_final_map_is_left_out(self) -> None:
+        features = image_features()
+        projection = ImageProjection(CHANNELS, 4, ("deep",), "perceptron", hidden=12)
+        projection.measure(features)
+        assert set(projection.heads) == {"deep", "pooled"}
+        projected = projection(features)
+        assert projected.shallow is projected.final is None
+        standardize, perceptron = projection.heads["deep"]
+        regions = standardize(features.deep).movedim(1, -1).flatten(0, 2)
+        expected = as_mgca_writes_it(perceptron)(regions).unflatten(0, (9, 4, 4)).movedim(-1, 1)
+        torch.testing.assert_close(projected.deep, expected)
+        standardize, perceptron = projection.heads["pooled"]
+        torch.testing.assert_close(standardize.mean, features.pooled.mean(0))
+        scaled = (features.pooled - standardize.mean) / standardize.deviation
+        torch.testing.assert_close(projected.pooled, perceptron(scaled))
+
+    def test_hidden_regions_are_left_out(self) -> None:
+        visible = random(9, 4, 4) > 0
+        features = replace(image_features(), visible=visible, attention=random(9, 4, 4).abs())
+        projection = ImageProjection(CHANNELS, 4, ("shallow", "deep"), "perceptron", hidden=12)
+        projected = projection(features)
+        covered = replace(features, deep=features.deep.where(visible[:, None], 1e6))
+        torch.testing.assert_close(projection(covered).deep, projected.deep)
+        assert torch.equal(projected.deep.any(1), visible)
+        assert projected.shallow.any(1).all()
+        assert torch.equal(projected.visible, visible)
+        assert torch.equal(projected.attention, features.attention)
+
+    def test_each_text_unit_is_normalised_over_what_is_there(self) -> None:
+        features = text_features()
+        projection = TextProjection(11, 4, ("words", "sentences"), head="perceptron", hidden=12)
+        projected = projection(features)
+        spoken = torch.tensor([True, True, False])
+        for unit, mask in (("words", features.word_mask), ("sentences", features.sentence_mask), ("report", spoken)):
+            vectors = getattr(projected, unit)
+            assert torch.equal(vectors.any(-1), mask)
+            expected = as_mgca_writes_it(projection.heads[unit])(getattr(features, unit)[mask])
+            torch.testing.assert_close(vectors[mask], expected)
+
+    def test_a_perceptron_cannot_be_shared(self) -> None:
+        with pytest.raises(InputError, match="one head for all text units"):
+            TextProjection(11, 4, ("words",), shared=True, head="perceptron")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from cxrtutor.errors import InputError
 from cxrtutor.methods.config import RunConfig
-from cxrtutor.methods.model import AlignedModel
+from cxrtutor.methods.model import AlignedModel, Architecture, Readout
 from cxrtutor.methods.registry import method
 
 PROMPTS = ("small left pleural effusion", "nodule in the right upper zone")
@@ -81,6 +81,57 @@ def test_the_text_encoders_settings_reach_it_and_what_was_trained_of_it_is_saved
     model.save_pretrained(tmp_path / "model")
     loaded = AlignedModel.from_pretrained(tmp_path / "model")
     assert torch.equal(loaded.embed_prompts(PROMPTS), model.embed_prompts(PROMPTS))
+
+
+def test_a_saved_model_asks_for_cls_attention_as_it_did(tmp_path: Path, images: torch.Tensor) -> None:
+    config = RunConfig(method="lsm", model={"projection": {"dim": 16}})
+    architecture = Architecture(Readout("deep", "words"), depths=("deep",), units=("words",), cls_attention=True)
+    model = AlignedModel(config.model, architecture).eval()
+    model.save_pretrained(tmp_path / "model")
+    loaded = AlignedModel.from_pretrained(tmp_path / "model")
+    pairs = loaded(images, [["Small effusion."], []])
+    assert pairs.image.attention is None  # a convolutional network
+    assert torch.equal(pairs.text.word_attention, model.text_encoder([["Small effusion."], []]).word_attention)
+    assert pairs.text.word_attention[0].any()
+
+
+def test_models_that_were_saved_before_there_was_cls_attention_can_be_loaded(lsm: AlignedModel, tmp_path: Path) -> None:
+    lsm.save_pretrained(tmp_path / "model")
+    description = json.loads((tmp_path / "model" / "model.json").read_text())
+    del description["architecture"]["cls_attention"], description["model"]["image_encoder"]["pooled"]
+    del description["model"]["projection"]["hidden"]
+    (tmp_path / "model" / "model.json").write_text(json.dumps(description))
+    loaded = AlignedModel.from_pretrained(tmp_path / "model")
+    assert loaded.architecture == lsm.architecture
+    assert loaded.config == lsm.config
+
+
+def test_perceptron_heads_reach_both_sides_at_their_width(images: torch.Tensor, tmp_path: Path) -> None:
+    model = fresh("lsm", projection={"dim": 16, "head": "perceptron", "hidden": 24})
+    assert {
+        key: [layer.out_features for layer in head.modules() if isinstance(layer, torch.nn.Linear)]
+        for key, head in (*model.image_projection.heads.items(), *model.text_projection.heads.items())
+    } == {"deep": [24, 16], "pooled": [24, 16], "sentences": [24, 16], "report": [24, 16]}
+    features = model.encode_images(images)
+    model.train()(features, [["Small effusion."], ["No pneumothorax.", "Edema."]])  # moves the running statistics
+    model.eval().save_pretrained(tmp_path / "model")
+    loaded = AlignedModel.from_pretrained(tmp_path / "model")
+    assert torch.equal(loaded.similarity_maps(features, PROMPTS), model.similarity_maps(features, PROMPTS))
+
+
+@pytest.mark.parametrize(
+    ("method_name", "encoder", "head", "message"),
+    [
+        ("convirt", {}, "perceptron", "no final map to read"),
+        ("afloc", {}, "perceptron", "one head for all text units"),
+        ("lsm", {"name": "vit-mini", "pretrained": False, "pooled": "cls"}, "linear", "mean of a map, which .CLS. is"),
+    ],
+)
+def test_heads_that_a_model_cannot_be_read_through_are_refused(
+    method_name: str, encoder: dict, head: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        fresh(method_name, image_encoder=encoder, projection={"head": head})
 
 
 @pytest.mark.parametrize("damage", ["no folder", "no weights", "truncated", "other shapes", "unknown key"])
