@@ -8,10 +8,13 @@ _HOMES = {
     "PairedFeatures": "alignment",
     "GlobalAlignment": "global_alignment",
     "LocalAlignment": "local_alignment",
+    "MaskedContrast": "masked_contrast",
     "MultiLevelAlignment": "multi_level_alignment",
     "PrototypeAlignment": "prototype_alignment",
+    "PatchReconstruction": "patch_reconstruction",
     "SentenceAlignment": "sentence_alignment",
     "TokenAlignment": "token_alignment",
+    "TransportAlignment": "transport_alignment",
     "WeightedSum": "weighted_sum",
     "WordAlignment": "word_alignment",
 }

@@ -10,8 +10,8 @@ look for themselves in the regions of an image. For image `i` with regions `r_m`
 
 A batch asks this of every image with every report. Two things keep that affordable:
 
-- Units of all reports lie on one axis, sorted by the length of their report. Reports of equal length are then a dense
-  block, so that every softmax is a plain one and no padding is ever computed.
+- Units of all reports lie on one axis, sorted by the length of their report (`ragged.py`). Reports of equal length are
+  then a dense block, so that every softmax is a plain one and no padding is ever computed.
 - The gradient is written by hand, a few images at a time. Scaling a context does not change its cosine, so the gradient
   of the attention's softmax needs no correction term; and of the tensors as large as images x regions x units only the
   shares are kept, as far as `KEPT_BYTES` goes: beyond it they are computed again.
@@ -19,8 +19,6 @@ A batch asks this of every image with every report. Two things keep that afforda
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
 from typing import Literal
 
 import torch
@@ -28,6 +26,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from .ragged import Runs, by_length, sorted_by_length
 
 KEPT_BYTES = 2**28
 """What one call may keep from its forward for its backward pass; the rest is computed again."""
@@ -68,15 +68,12 @@ def local_similarity(
         `Z`; minus infinity, the logarithm of an empty sum, for a report without units.
     """
     dtype = torch.promote_types(torch.promote_types(regions.dtype, units.dtype), torch.float32)
-    lengths = unit_mask.sum(dim=1)
-    order = lengths.argsort(stable=True)
-    runs = [(len(list(run)), length) for length, run in groupby(lengths[order].tolist())]
-    flat = units[order][unit_mask[order]]
+    flat, runs, place = sorted_by_length(units, unit_mask)
     with torch.autocast(regions.device.type, enabled=False):
         cosines = _ContextCosines.apply(regions.to(dtype), flat.to(dtype), runs, attention_temperature, background)
-        aggregated = [(aggregation_temperature * block).logsumexp(dim=2) for block in _by_length(cosines, runs)]
-        similarity = torch.cat([cosines[:, :0], *aggregated], dim=1)[:, order.argsort()]
-        return similarity - lengths.clamp(min=1).to(dtype).log() if aggregation == "mean" else similarity
+        aggregated = [(aggregation_temperature * block).logsumexp(dim=2) for block in by_length(cosines, runs)]
+        similarity = torch.cat([cosines[:, :0], *aggregated], dim=1)[:, place]
+        return similarity - unit_mask.sum(dim=1).clamp(min=1).to(dtype).log() if aggregation == "mean" else similarity
 
 
 @torch.no_grad()
@@ -151,7 +148,7 @@ class _ContextCosines(torch.autograd.Function):
             d_scores = d_contexts @ regions[chunk].mT
             d_scores *= attention
             d_scores *= shares
-            for block, share in zip(_by_length(d_scores, runs), _by_length(shares, runs), strict=True):
+            for block, share in zip(by_length(d_scores, runs), by_length(shares, runs), strict=True):
                 block.addcmul_(share, block.sum(dim=-2, keepdim=True), value=-1)
             d_regions[chunk].baddbmm_(d_scores.mT, units.expand(len(d_scores), -1, -1), alpha=temperature)
             d_scores_regions += (d_scores @ regions[chunk]).sum(dim=0)
@@ -159,11 +156,11 @@ class _ContextCosines(torch.autograd.Function):
         return d_regions, d_units, None, None, None
 
 
-def _shares(regions: Tensor, units: Tensor, runs: list[tuple[int, int]], background: bool) -> Tensor:
+def _shares(regions: Tensor, units: Tensor, runs: Runs, background: bool) -> Tensor:
     """`p` [images, units, regions]."""
     # Not `units @ regions.mT`, which lays its result out transposed where there is a single image.
     scores = torch.bmm(units.expand(len(regions), -1, -1), regions.mT)
-    for block in _by_length(scores, runs):
+    for block in by_length(scores, runs):
         block.copy_(_softmax_over_units(block, background))
     return scores
 
@@ -171,14 +168,6 @@ def _shares(regions: Tensor, units: Tensor, runs: list[tuple[int, int]], backgro
 def _softmax_over_units(scores: Tensor, background: bool) -> Tensor:
     """Softmax over the units [..., units, regions] of one report, with a further unit of score 0 for the background."""
     return F.pad(scores, (0, 0, 0, 1)).softmax(dim=-2)[..., :-1, :] if background else scores.softmax(dim=-2)
-
-
-def _by_length(flat: Tensor, runs: list[tuple[int, int]]) -> Iterator[Tensor]:
-    """Views of `flat` [images, all units, ...] as [images, reports, units, ...], one for each length of report."""
-    start = 0
-    for reports, length in runs:
-        yield flat[:, start : start + reports * length].unflatten(1, (reports, length))
-        start += reports * length
 
 
 def _normalize(vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -84,16 +84,16 @@ def sinkhorn(
     Raises:
         InputError: a number is out of range, or both `relaxation` and `mass` are given.
     """
-    kind = Kind(epsilon, iterations, relaxation, mass)
+    settings = SinkhornSettings(epsilon, iterations, relaxation, mass)
     with torch.autocast(cost.device.type, enabled=False):
         cost = cost.to(torch.promote_types(cost.dtype, torch.float32))
         a, b = (side.to(cost.dtype).expand(*cost.shape[:-2], -1) for side in (row_mass, column_mass))
         a, b = a * (b.sum(-1, keepdim=True) > 0), b * (a.sum(-1, keepdim=True) > 0)
-        return _solve(cost, a, b, kind)
+        return _solve(cost, a, b, settings)
 
 
 @dataclass(frozen=True)
-class Kind:
+class SinkhornSettings:
     """What kind of transport it is, and how exactly it is solved; see `sinkhorn` for what its numbers mean.
 
     Raises:
@@ -112,50 +112,53 @@ class Kind:
             raise InputError(f"iterations is {self.iterations}; a plan takes at least one.")
         if self.relaxation is not None and self.mass is not None:
             raise InputError("Both relaxation and mass are given. Transport is unbalanced or partial: leave one out.")
-        if not all(weight is None or weight > 0 for weight in self.relaxations):
+        if not all(weight is None or weight > 0 for weight in self._relaxations):
             raise InputError(f"relaxation is {self.relaxation}; it is a price and must be positive, or None.")
         if self.mass is not None and not 0 < self.mass <= 1:
             raise InputError(f"mass is {self.mass}; give the share to move, above 0 and up to 1.")
 
     @property
-    def relaxations(self) -> tuple[float | None, float | None]:
-        """The price of a marginal that differs, of rows and of columns; None where it is exact."""
+    def exponents(self) -> tuple[float, float]:
+        """How much of the way towards the exact marginal a potential goes, of rows and of columns: 1 is all of it."""
+        return tuple(1.0 if weight is None else weight / (weight + self.epsilon) for weight in self._relaxations)
+
+    def gain(
+        self, row_potential: Float[Tensor, "*rows"], column_potential: Float[Tensor, "*columns"]
+    ) -> tuple[Float[Tensor, "*rows"], Float[Tensor, "*columns"]]:
+        """What the dual gains from a unit of mass with these potentials, of rows and of columns."""
+        return tuple(
+            potential if weight is None else -weight * torch.expm1(-potential / weight)
+            for potential, weight in zip((row_potential, column_potential), self._relaxations, strict=True)
+        )
+
+    @property
+    def _relaxations(self) -> tuple[float | None, float | None]:
         return self.relaxation if isinstance(self.relaxation, tuple) else (self.relaxation, self.relaxation)
 
 
-def _solve(cost: Tensor, a: Tensor, b: Tensor, kind: Kind) -> Transport:
-    epsilon = kind.epsilon
+def _solve(cost: Tensor, a: Tensor, b: Tensor, settings: SinkhornSettings) -> Transport:
+    epsilon, partial, (to_rows, to_columns) = settings.epsilon, settings.mass is not None, settings.exponents
     scores, log_a, log_b = -cost / epsilon, _log(a), _log(b)
-    f, g, h = torch.zeros_like(a), torch.zeros_like(b), torch.zeros_like(cost[..., 0, 0])
-    if kind.mass is not None:
-        moved = kind.mass * torch.minimum(a.sum(-1), b.sum(-1))
-    for _ in range(kind.iterations):
-        reach = (scores + (log_b + g)[..., None, :]).logsumexp(-1)
-        f = _potential(reach + h[..., None], kind, side=0).masked_fill(a == 0, 0)
+    moved = (settings.mass if partial else 1) * torch.minimum(a.sum(-1), b.sum(-1))
+    f, g, h = torch.zeros_like(a), torch.zeros_like(b), torch.zeros_like(moved)  # over epsilon until the end
+    for _ in range(settings.iterations):
+        reach = (scores + (log_b + g)[..., None, :]).logsumexp(-1) + h[..., None]
+        f = _potential(reach, to_rows, partial).masked_fill(a == 0, 0)
         reach = (scores + (log_a + f)[..., None]).logsumexp(-2)
-        g = _potential(reach + h[..., None], kind, side=1).masked_fill(b == 0, 0)
-        if kind.mass is not None:
+        g = _potential(reach + h[..., None], to_columns, partial).masked_fill(b == 0, 0)
+        if partial:
             h = (_log(moved) - (reach + log_b + g).logsumexp(-1)).masked_fill(moved == 0, 0)
     plan = (scores + (log_a + f)[..., None] + (log_b + g + h[..., None])[..., None, :]).exp()
     f, g, h = epsilon * f, epsilon * g, epsilon * h
-    value = (a * _price(f, kind.relaxations[0])).sum(-1) + (b * _price(g, kind.relaxations[1])).sum(-1)
+    row_gain, column_gain = settings.gain(f, g)
+    value = (a * row_gain).sum(-1) + (b * column_gain).sum(-1) + moved * h
     value = value - epsilon * (plan.sum((-2, -1)) - a.sum(-1) * b.sum(-1))
-    if kind.mass is not None:
-        value = value + h * moved
     return Transport(plan, (plan * cost).sum((-2, -1)), value, f, g, h)
 
 
-def _potential(reach: Tensor, kind: Kind, side: int) -> Tensor:
-    """The best potential of a side, over epsilon, given the logarithm of the mass that it would have without one."""
-    if kind.mass is not None:
-        return (-reach).clamp(max=0)
-    relaxation = kind.relaxations[side]
-    return -reach if relaxation is None else -relaxation / (relaxation + kind.epsilon) * reach
-
-
-def _price(potential: Tensor, relaxation: float | None) -> Tensor:
-    """What the dual gains from each unit of a side's mass."""
-    return potential if relaxation is None else -relaxation * torch.expm1(-potential / relaxation)
+def _potential(reach: Tensor, exponent: float, partial: bool) -> Tensor:
+    """The best potential of a side, given the logarithm of how many times its mass it would have without one."""
+    return (-reach).clamp(max=0) if partial else -exponent * reach
 
 
 def _log(mass: Tensor) -> Tensor:

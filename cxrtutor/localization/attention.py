@@ -1,4 +1,7 @@
-"""Where a report's words and sentences look in its own image, as their method's objective lets them."""
+"""Where a report's words and sentences look in its own image, as their method's objective lets them.
+
+Attention, or a plan of transport: each says where in the image a unit of the report finds itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from ..alignment.alignment import Objective, PairedFeatures
-from ..alignment.local_alignment import LocalAlignment, units_of
+from ..alignment.local_alignment import units_of
 from ..data.images import letterbox
 from ..data.study import Study
 from ..encoders.projection import Unit
@@ -71,18 +74,18 @@ class ReportAttention:
 
 
 def attention_of(model: AlignedModel, objective: Objective, study: Study) -> ReportAttention:
-    """The attention of a study's report in the study's own image.
+    """Where the units of a study's report look in the study's own image.
 
     Args:
         model: a trained model.
-        objective: what it was trained with; every local alignment in it gives the maps of its unit. Of several with
-            one unit the last counts.
-        study: its report and its image; its findings are not looked at.
+        objective: what it was trained with; every local alignment in it, which is whatever aligns a `unit` of the
+            report with regions, gives the maps of that unit. Of several with one unit the last counts.
+        study: its report and its image, no part of which is hidden; its findings are not looked at.
 
     Raises:
         InputError: the objective holds no local alignment, or the report has no word.
     """
-    levels = [part for part in objective.modules() if isinstance(part, LocalAlignment)]
+    levels = [part for part in objective.modules() if hasattr(part, "unit")]
     sentences = tuple(sentence.text for sentence in study.report.sentences)
     if not levels:
         raise InputError(f"{type(objective).__name__} holds no local alignment, so that nothing attends to places.")
@@ -99,9 +102,9 @@ def attention_of(model: AlignedModel, objective: Objective, study: Study) -> Rep
     return ReportAttention(sentences, maps, tuple(map(tuple, spans)))
 
 
-def _maps(level: LocalAlignment, pairs: PairedFeatures) -> Float[np.ndarray, "units grid_height grid_width"]:
+def _maps(level: Objective, pairs: PairedFeatures) -> Float[np.ndarray, "units grid_height grid_width"]:
     """The maps of the only report's units; without those that fill up its words, and NaN for a sentence without one."""
-    [maps] = level(pairs).maps["attention"]
+    [[maps]] = level(pairs).maps.values()
     [mask] = units_of(pairs.text, level.unit)[1]
     if level.unit == "words":
         return maps[mask].cpu().numpy()
