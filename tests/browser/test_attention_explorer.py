@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pixels import any_pixel
+from widget_page import assert_fits, assert_stands_out, written
 
 from cxrtutor.localization.attention import ReportAttention
 from cxrtutor.viewing.widgets.attention_explorer import AttentionExplorer
@@ -58,15 +59,6 @@ def place(values: np.ndarray, shape: tuple[int, int] = (48, 48)) -> str:
 
 def numbers(values: np.ndarray) -> str:
     return f"Peak {values.max():.4g}, mean {values.mean(dtype=float):.4g}"
-
-
-def written(tmp_path: Path, *widgets: AttentionExplorer) -> None:
-    html = "".join(widget._repr_mimebundle_()[0]["text/html"] for widget in widgets)
-    (tmp_path / "page.html").write_text(
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><link rel="icon" href="data:,">'
-        f"<main>{html}</main></html>",
-        encoding="utf-8",
-    )
 
 
 @pytest.fixture
@@ -208,31 +200,12 @@ def test_motion_is_reduced_where_the_reader_asks(explorer):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(explorer, scheme):
     explorer.emulate_media(color_scheme=scheme)
-    contrast = """element => {
-        const light = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number)
-            .map((value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, value, k) => sum + value * [0.2126, 0.7152, 0.0722][k], 0);
-        const card = element.closest(".card");
-        const [ink, paper] = [getComputedStyle(element).color, getComputedStyle(card).backgroundColor].map(light);
-        return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-    }"""
-    for part in (".report", ".place", ".help", "legend", ".scale"):
-        assert explorer.locator(part).evaluate(contrast) >= 4.5
+    assert_stands_out(explorer, ".report", ".place", ".help", "legend", ".scale")
 
 
 def test_fits_narrow_and_wide_pages(explorer):
-    reach_out = """host => {
-        const [card, ...parts] = host.lastElementChild.shadowRoot.querySelectorAll(".card, .card :not(.hidden)");
-        const limit = card.getBoundingClientRect().right;
-        return parts.filter((part) => part.getBoundingClientRect().right > limit).map((part) => part.outerHTML);
-    }"""
     for width, side_by_side in ((320, False), (360, False), (620, True), (1200, True)):
-        explorer.set_viewport_size({"width": width, "height": 900})
-        explorer.wait_for_timeout(100)
-        assert explorer.locator(".cxrtutor-widget").evaluate(reach_out) == []
-        assert explorer.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        canvas, report = explorer.get_by_role("img").bounding_box(), explorer.get_by_role("toolbar").bounding_box()
-        assert (report["x"] > canvas["x"] + canvas["width"]) == side_by_side
+        assert assert_fits(explorer, width, "canvas", ".report") == side_by_side
 
 
 @pytest.mark.parametrize("shape", [(48, 30), (30, 48)])

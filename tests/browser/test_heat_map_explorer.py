@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from pixels import any_pixel
+from widget_page import assert_fits, written
 
 from cxrtutor.evaluation.metrics import dice, iou
 from cxrtutor.localization.heatmap import min_max
@@ -42,16 +43,7 @@ def expected(case: Case, threshold: float) -> tuple[str, str]:
 @pytest.fixture
 def explorer(request, tmp_path: Path, open_page):
     """A page with two widgets, over http or from a file; at the end nothing was asked for and nothing went wrong."""
-    html = "".join(
-        widget._repr_mimebundle_()[0]["text/html"]
-        for widget in (HeatMapExplorer(CASES), HeatMapExplorer([WITHOUT_TRUTH]))
-    )
-    path = tmp_path / "page.html"
-    path.write_text(
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><link rel="icon" href="data:,">'
-        f"<main>{html}</main></html>",
-        encoding="utf-8",
-    )
+    written(tmp_path, HeatMapExplorer(CASES), HeatMapExplorer([WITHOUT_TRUTH]))
     from_file = getattr(request, "param", "http") == "file"
     base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
     page, watch = open_page(f"{base}/page.html")
@@ -147,16 +139,5 @@ def test_widgets_of_a_page_do_not_disturb_each_other(explorer):
 
 
 def test_fits_narrow_and_wide_pages(explorer):
-    reach_out = """host => {
-        const [card, ...parts] = host.lastElementChild.shadowRoot.querySelectorAll(".card, .card :not(.hidden, q)");
-        const limit = card.getBoundingClientRect().right;
-        return parts.filter((part) => part.getBoundingClientRect().right > limit).map((part) => part.outerHTML);
-    }"""
     for width, side_by_side in ((320, False), (400, False), (620, True), (1200, True)):
-        explorer.set_viewport_size({"width": width, "height": 900})
-        explorer.wait_for_timeout(100)
-        assert explorer.locator(".cxrtutor-widget").first.evaluate(reach_out) == []
-        assert explorer.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        canvas = explorer.get_by_role("img").first.bounding_box()
-        slider = explorer.get_by_role("slider", name="Threshold").first.bounding_box()
-        assert (slider["x"] > canvas["x"] + canvas["width"]) == side_by_side
+        assert assert_fits(explorer, width, "canvas", ".threshold") == side_by_side

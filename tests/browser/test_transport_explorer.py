@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from pixels import any_pixel
+from widget_page import assert_fits, assert_stands_out, written
 
 import cxrtutor.viewing.widgets
 from cxrtutor.alignment.sinkhorn import Transport, sinkhorn
@@ -42,7 +43,7 @@ def problem(seed: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray,
 def at_rest(cost: np.ndarray, a: np.ndarray, b: np.ndarray, epsilon: float, **terms) -> Transport:
     """What the package finds after so many iterations that more of them change nothing."""
     arrays = (torch.from_numpy(np.asarray(array, np.float64)) for array in (cost, a, b))
-    return sinkhorn(*arrays, epsilon=epsilon, iterations=5000, **terms)
+    return sinkhorn(*arrays, epsilon=epsilon, iterations=2000, **terms)
 
 
 @pytest.fixture
@@ -85,3 +86,189 @@ def test_the_page_finds_what_the_package_finds(in_page, seed):
 def test_a_usual_problem_takes_less_than_a_frame_or_three(in_page):
     cost, a, b = problem(3, 256, 8)
     assert min(in_page(cost, a, b, 0.1)["milliseconds"] for _ in range(5)) < 50
+
+
+GRID = 6
+SENTENCES = ("Small <b>left</b> effusion, basal.", "Heart & mediastinum: normal.", "No pneumothorax.", "Old film seen.")
+COST = np.random.default_rng(1).uniform(0, 1, (4, GRID, GRID)).astype(np.float32)
+REGION_MASS = np.ones((GRID, GRID))
+REGION_MASS[0] = 0
+SENTENCE_MASS = np.array([2.0, 1, 1, 0])
+
+
+def lesion() -> np.ndarray:
+    truth = np.zeros((48, 48), bool)
+    truth[-20:-8, -18:-6] = True
+    return truth
+
+
+@pytest.fixture
+def explorer(request, tmp_path: Path, open_page):
+    """A page with one explorer, over http or from a file; at the end nothing was asked for and nothing went wrong."""
+    image = np.random.default_rng(2).random((48, 48), dtype=np.float32)
+    truths = [lesion(), None, None, None]
+    written(
+        tmp_path,
+        TransportExplorer(image, SENTENCES, COST, truths, region_mass=REGION_MASS, sentence_mass=SENTENCE_MASS),
+    )
+    from_file = getattr(request, "param", "http") == "file"
+    base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
+    page, watch = open_page(f"{base}/page.html", reduced_motion="reduce")
+    page.get_by_role("toolbar").wait_for()
+    yield page
+    watch.assert_silent()
+
+
+@cache
+def expected(epsilon: float, **terms) -> Transport:
+    """The plan [regions, sentences] of the explorer's problem."""
+    a, b = REGION_MASS.ravel() / REGION_MASS.sum(), SENTENCE_MASS / SENTENCE_MASS.sum()
+    return at_rest(COST.reshape(4, -1).T, a, b, epsilon, **terms)
+
+
+def number(page, part: str) -> float:
+    return float(page.locator(part).inner_text().replace("\u2212", "-"))
+
+
+def assert_shows(page, plan: Transport) -> None:
+    """Every number of the page is that of this plan."""
+    received, given = plan.plan.sum(0).tolist(), plan.plan.sum(1)
+    own = (SENTENCE_MASS / SENTENCE_MASS.sum()).tolist()
+    regions = torch.from_numpy(REGION_MASS.ravel() / REGION_MASS.sum())
+    amounts = [text.split(" of ") for text in page.locator(".sentence small").all_inner_texts()]
+    assert [float(mass) for mass, _ in amounts] == pytest.approx(received, abs=6e-4)
+    assert [float(mass) for _, mass in amounts] == pytest.approx(own, abs=6e-4)
+    assert number(page, "dd.cost") == pytest.approx(plan.cost.item(), rel=1e-3)
+    assert number(page, "dd.value") == pytest.approx(plan.value.item(), rel=1e-3)
+    assert number(page, "dd.moved") == pytest.approx(sum(received), abs=1e-4)
+    assert number(page, "dd.regions-off") == pytest.approx((given - regions).abs().sum().item(), abs=1e-4)
+    off = sum(abs(mass - mine) for mass, mine in zip(received, own, strict=True))
+    assert number(page, "dd.sentences-off") == pytest.approx(off, abs=1e-4)
+    lengths = page.locator(".bar i").evaluate_all("bars => bars.map((bar) => bar.getBoundingClientRect().width)")
+    assert np.allclose(np.array(lengths) / max(lengths), np.array(received) / max(received), atol=0.02)
+
+
+def slider(page, name: str):
+    return page.get_by_role("slider", name=name)
+
+
+def place_of_peak(values: np.ndarray) -> str:
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    third = ("upper", "middle", "lower")[row * 3 // GRID]
+    return f"Patient\u2019s {'right' if column < GRID / 2 else 'left'}, {third} third"
+
+
+@pytest.mark.parametrize("explorer", ["http", "file"], indirect=True)
+def test_numbers_follow_the_terms_and_equal_pythons(explorer):
+    assert_shows(explorer, expected(0.1))
+    slider(explorer, "Entropy weight").fill("-1.7")
+    assert_shows(explorer, expected(0.02))
+    explorer.get_by_role("radio", name="unbalanced").check()
+    assert_shows(explorer, expected(0.02, relaxation=(None, 0.1)))
+    slider(explorer, "regions").fill("-0.5")
+    slider(explorer, "sentences").fill("-2")
+    assert_shows(explorer, expected(0.02, relaxation=(0.316, 0.01)))
+    slider(explorer, "sentences").press("End")
+    assert_shows(explorer, expected(0.02, relaxation=(0.316, None)))
+    explorer.get_by_role("radio", name="partial").check()
+    assert_shows(explorer, expected(0.02, mass=0.8))
+    slider(explorer, "Mass").fill("0.35")
+    assert_shows(explorer, expected(0.02, mass=0.35))
+    explorer.get_by_role("radio", name="balanced", exact=True).check()
+    assert_shows(explorer, expected(0.02))
+
+
+def test_only_the_controls_of_the_chosen_kind_are_there(explorer):
+    for kind, names in (("balanced", []), ("unbalanced", ["regions", "sentences"]), ("partial", ["Mass"])):
+        explorer.get_by_role("radio", name=kind, exact=True).check()
+        assert [name for name in ("regions", "sentences", "Mass") if slider(explorer, name).count()] == names
+    explorer.get_by_role("radio", name="unbalanced").check()
+    assert slider(explorer, "regions").get_attribute("aria-valuetext") == "exact"
+    assert slider(explorer, "sentences").get_attribute("aria-valuetext") == "0.1"
+
+
+def test_every_sentence_is_reached_by_the_keyboard_and_shows_its_column_of_the_plan(explorer):
+    plan = expected(0.1).plan.numpy()
+    explorer.get_by_role("button").first.focus()
+    for sentence in range(3):
+        focused = "document.activeElement.shadowRoot.activeElement.textContent"
+        assert explorer.evaluate(focused) == SENTENCES[sentence]
+        values = plan[:, sentence].reshape(GRID, GRID)
+        assert explorer.locator(".place").inner_text() == place_of_peak(values)
+        peak = float(explorer.locator(".values").inner_text().split(",")[0].removeprefix("Peak "))
+        assert peak == pytest.approx(values.max(), rel=1e-3)
+        explorer.keyboard.press("ArrowDown")
+    assert explorer.locator(".place").inner_text() == "The same everywhere: no peak"  # a sentence without mass
+    explorer.keyboard.press("Home")
+    assert explorer.locator(".chosen").text_content() == SENTENCES[0]
+
+
+def test_a_sentence_is_pinned_and_let_go_and_pointing_at_its_bar_selects_it(explorer):
+    explorer.locator(".bar").nth(2).hover()
+    assert explorer.locator(".chosen").text_content() == SENTENCES[2]
+    explorer.get_by_role("button").nth(1).click()
+    explorer.locator(".bar").nth(2).hover()
+    assert explorer.locator(".chosen").text_content() == SENTENCES[1]
+    assert explorer.get_by_role("button").nth(1).get_attribute("aria-pressed") == "true"
+    explorer.keyboard.press("Escape")
+    explorer.get_by_role("button").nth(0).hover()
+    assert explorer.locator(".chosen").text_content() == SENTENCES[0]
+
+
+def test_a_change_is_announced_once_the_reader_rests(explorer):
+    status = explorer.get_by_role("status")
+    explorer.wait_for_timeout(600)
+    assert status.text_content() == ""
+    slider(explorer, "Entropy weight").fill("-0.7")
+    explorer.wait_for_timeout(600)
+    plan = expected(0.2)
+    place = place_of_peak(plan.plan[:, 0].reshape(GRID, GRID).numpy())
+    begin = f"\u201c{SENTENCES[0]}\u201d: receives {plan.plan[:, 0].sum():.3f} of 0.500. {place}. Cost "
+    assert status.text_content().startswith(begin)
+    assert status.text_content().endswith(" iterations.")
+
+
+def test_the_picture_shows_truth_and_plan_as_asked_and_nothing_over_hidden_regions(explorer):
+    canvas = explorer.get_by_role("img")
+    truth, warm = "red < 3 && green > 226 && blue > 252", "red - blue > 90"
+    assert any_pixel(canvas, truth)
+    explorer.get_by_role("button").nth(1).hover()
+    assert not any_pixel(canvas, truth)  # that sentence speaks of no lesion
+    slider(explorer, "opacity").fill("1")
+    assert any_pixel(canvas, warm)
+    top_row = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(canvas.width * 0.2, 1, canvas.width * 0.6, 9);
+        return data.every((value, k) => k % 4 === 3 || value === data[k - (k % 4)]);
+    }"""
+    assert canvas.evaluate(top_row)  # grey: no colour lies over it
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(explorer, scheme):
+    explorer.emulate_media(color_scheme=scheme)
+    parts = (".report", ".place", ".help", "legend", ".scale", ".caption", ".sentence small", "dt", "dd", ".ends")
+    assert_stands_out(explorer, *parts)
+
+
+def test_fits_narrow_and_wide_pages(explorer):
+    explorer.get_by_role("radio", name="unbalanced").check()
+    for width, side_by_side in ((320, False), (400, False), (620, True), (1200, True)):
+        assert assert_fits(explorer, width, "canvas", ".report") == side_by_side
+
+
+def test_a_plan_that_takes_long_is_drawn_on_the_way_and_given_up_in_the_end(tmp_path, server, open_page):
+    image, rng = np.zeros((48, 48), np.uint8), np.random.default_rng(4)
+    cost = rng.uniform(0, 1, (8, 16, 16)).astype(np.float32)
+    written(tmp_path, TransportExplorer(image, [f"Sentence {k}." for k in range(8)], cost, epsilon=1e-4))
+    page, watch = open_page(f"{server}/page.html")
+    iterations = page.locator(".iterations")
+    iterations.wait_for()
+    on_the_way = int(iterations.inner_text().replace(",", ""))
+    assert 0 < on_the_way < 10_000
+    page.wait_for_function(
+        "document.querySelector('.cxrtutor-widget div').shadowRoot.querySelector('.iterations').textContent"
+        " === '10,000, not at rest'"
+    )
+    slider(page, "Entropy weight").fill("-1")
+    assert iterations.inner_text().isdigit()
+    watch.assert_silent()

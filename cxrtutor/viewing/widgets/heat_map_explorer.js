@@ -196,11 +196,8 @@ function render(widget) {
     );
   }
 
-  const listen = (name, event, read) =>
-    controls[name].addEventListener(event, () => {
-      model.set(name, read(controls[name]));
-      model.save_changes();
-    });
+  const save = saver(model);
+  const listen = (name, event, read) => controls[name].addEventListener(event, () => save(name, read(controls[name])));
   listen("selected", "change", (select) => Number(select.value));
   listen("threshold", "input", (slider) => Number(slider.value));
   listen("opacity", "input", (slider) => Number(slider.value));

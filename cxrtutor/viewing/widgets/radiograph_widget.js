@@ -65,7 +65,8 @@ function card({ model, el }, style, markup) {
   for (const [name, colour] of Object.entries(model.get("colours"))) {
     find(".card").style.setProperty(`--${name}`, colour);
   }
-  find(".card").style.setProperty("--heat-track", heatTrack(bytes(model.get("palette"))));
+  const palette = model.get("palette"); // none where no heat is drawn
+  if (palette) find(".card").style.setProperty("--heat-track", heatTrack(bytes(palette)));
   return find;
 }
 
@@ -166,6 +167,12 @@ function sides(context, width, casing, cssPixel) {
     context.fillText(letter, x, 8 * cssPixel);
   }
 }
+
+/** Sets a value of the model and hands it to the kernel, where there is one. */
+const saver = (model) => (name, value) => {
+  model.set(name, value);
+  model.save_changes();
+};
 
 /** Says something to screen readers once the reader rests: each new text takes the place of one not yet said. */
 function announcer(status) {

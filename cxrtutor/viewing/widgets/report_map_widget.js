@@ -61,12 +61,6 @@ function placeName(across, down) {
   return `${side}, ${down < 1 / 3 ? "upper" : down < 2 / 3 ? "middle" : "lower"} third`;
 }
 
-/** Sets a value of the model and hands it to the kernel, where there is one. */
-const saver = (model) => (name, value) => {
-  model.set(name, value);
-  model.save_changes();
-};
-
 /**
  * The radiograph in the card's figure with one map at a time; `name()` names the map, `outlined()` the numbers of the
  * truths to draw. `show` takes another map, `draw` draws what is shown.

@@ -47,7 +47,9 @@ const MARKUP = `
 const STYLE = `
 .panel > * { min-width: 0; }
 .panel { gap: 0.875rem; }
-.slider { --track: var(--line); }
+.slider:not(.opacity) { --track: var(--line); }
+.reading { min-height: 0; }
+legend { width: 100%; }
 .ends { line-height: 1; }
 .caption { margin: 0 0 0.25rem; color: var(--muted); font-size: 0.875rem; }
 .report { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.5rem; line-height: 1.45; }

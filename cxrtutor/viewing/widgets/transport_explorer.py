@@ -1,4 +1,4 @@
-"""Optimal transport between an image's regions and a report's sentences, solved anew as the reader changes its terms."""
+"""Optimal transport between an image's regions and a report's sentences, on terms that the reader changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 from jaxtyping import Bool, Float, Shaped
 
-from cxrtutor.alignment.sinkhorn import Kind
+from cxrtutor.alignment.sinkhorn import SinkhornSettings
 from cxrtutor.errors import InputError
 from cxrtutor.viewing.widgets.radiograph_widget import encoded
 from cxrtutor.viewing.widgets.report_map_widget import ReportMapWidget, report_map_module
@@ -62,7 +62,7 @@ class TransportExplorer(ReportMapWidget):
         truths: Sequence[Bool[np.ndarray, "_ _"] | None] = (),
         *,
         region_mass: Shaped[np.ndarray, "_ _"] | None = None,
-        sentence_mass: Shaped[np.ndarray, "_"] | None = None,
+        sentence_mass: Shaped[np.ndarray, " masses"] | None = None,
         epsilon: float = 0.1,
         relaxation: float | tuple[float | None, float | None] | None = None,
         mass: float | None = None,
@@ -71,7 +71,7 @@ class TransportExplorer(ReportMapWidget):
         show_truth: bool = True,
     ) -> None:
         _check_cost(cost, len(sentences))
-        terms = Kind(epsilon, 1, relaxation, mass)
+        SinkhornSettings(epsilon, iterations=1, relaxation=relaxation, mass=mass)  # refuses what it cannot solve
         masses = _shares(sentence_mass, (len(sentences),), "sentence")
         super().__init__(
             image,
@@ -85,7 +85,7 @@ class TransportExplorer(ReportMapWidget):
             },
             kind="partial" if mass is not None else "balanced" if relaxation is None else "unbalanced",
             epsilon=epsilon,
-            relaxation=list(terms.relaxations) if relaxation is not None else _RELAXATION,
+            relaxation=_pair(relaxation),
             mass=_MASS if mass is None else mass,
             selected=selected,
             opacity=opacity,
@@ -100,7 +100,13 @@ _MASS = 0.8
 """Where the slider stands once the reader chooses partial transport."""
 
 
-def _shares(mass: Shaped[np.ndarray, "..."] | None, shape: tuple[int, ...], of: str) -> Float[np.ndarray, "..."]:
+def _pair(relaxation: float | tuple[float | None, float | None] | None) -> list[float | None]:
+    if relaxation is None:
+        return _RELAXATION
+    return list(relaxation) if isinstance(relaxation, tuple) else [relaxation, relaxation]
+
+
+def _shares(mass: Shaped[np.ndarray, "*shape"] | None, shape: tuple[int, ...], of: str) -> Float[np.ndarray, "*shape"]:
     """Masses with the sum 1: those given, or uniform ones."""
     mass = np.ones(shape) if mass is None else mass.astype(np.float64)
     if mass.shape != shape:
@@ -112,7 +118,9 @@ def _shares(mass: Shaped[np.ndarray, "..."] | None, shape: tuple[int, ...], of: 
 
 def _check_cost(cost: Float[np.ndarray, "_ grid_height grid_width"], sentences: int) -> None:
     if not sentences or len(cost) != sentences:
-        raise InputError(f"There are {len(cost)} maps of cost for {sentences} sentences. Give one for each, at least one.")
+        raise InputError(
+            f"There are {len(cost)} maps of cost for {sentences} sentences. Give one for each, at least one."
+        )
     if not np.isfinite(cost).all():
         raise InputError(
             "The cost is not finite everywhere. Give a finite cost, and the mass 0 to a region or sentence without one."
