@@ -192,24 +192,22 @@ class _TokenLosses(torch.autograd.Function):
 def _losses(words, regions, word_mask, region_mask, word_weights, region_weights, temperature, attention, sides):
     """The losses of a chunk of pairs: their sum, the words' side, the regions' side."""
     words, regions = directions(words), directions(regions)
-    scores = torch.bmm(words, regions.mT) / attention
-    nothing = words.new_zeros(len(words))
-    of_words = of_regions = nothing
+    scores = torch.bmm(words / attention, regions.mT)
+    of_words = of_regions = words.new_zeros(len(words))
     if sides[0]:
-        found = directions(_masked(scores, region_mask[:, None]).softmax(dim=-1) @ regions)
-        of_words = _choice(torch.bmm(words, found.mT) / temperature, word_mask, word_weights)
+        found = directions(torch.bmm(_masked(scores, region_mask[:, None]).softmax(dim=2), regions))
+        of_words = _choice(torch.bmm(words, found.mT / temperature), word_mask, word_weights)
     if sides[1]:
-        found = directions(_masked(scores, word_mask[..., None]).softmax(dim=1).mT @ words)
-        of_regions = _choice(torch.bmm(regions, found.mT) / temperature, region_mask, region_weights)
+        found = directions(torch.bmm(_masked(scores, word_mask[..., None]).softmax(dim=1).mT, words))
+        of_regions = _choice(torch.bmm(regions, found.mT / temperature), region_mask, region_weights)
     return of_words + of_regions, of_words, of_regions
 
 
 def _choice(table: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy both ways, halved, of tables [pairs, tokens, tokens] with the diagonal as the target, weighted."""
-    table = _masked(table, mask[:, None] & mask[..., None])
-    matches = table.diagonal(dim1=1, dim2=2)
-    both = (table.logsumexp(dim=2) + table.logsumexp(dim=1)) / 2 - matches
-    return (weights * both).sum(dim=1)
+    table = _masked(_masked(table, mask[:, None]), mask[..., None])
+    chosen = [table.log_softmax(dim).diagonal(dim1=1, dim2=2) for dim in (1, 2)]
+    return -(weights * (chosen[0] + chosen[1])).sum(dim=1) / 2
 
 
 def _masked(scores: Tensor, mask: Tensor) -> Tensor:
