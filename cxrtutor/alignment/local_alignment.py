@@ -45,7 +45,7 @@ class LocalAlignment(Objective):
             one unit has an exactly uniform attention and teaches nothing about places.
 
     Raises:
-        InputError: for a temperature that is not positive.
+        InputError: for a temperature that is not positive; and for images that are hidden in part.
     """
 
     def __init__(
@@ -79,6 +79,11 @@ class LocalAlignment(Objective):
 
     def forward(self, pairs: PairedFeatures) -> Alignment:
         """The loss, its two directions, and `maps["attention"]` [batch, units, height, width]."""
+        if pairs.image.visible is not None and self.depth != "pooled":
+            raise InputError(
+                "Local alignment attends to all regions of a map, and of these images some are hidden. Leave the "
+                "masking out, or match regions by TransportAlignment or TokenAlignment, which look at visible ones."
+            )
         regions_map = map_of(pairs.image, self.depth)
         regions = regions_map.flatten(start_dim=2).mT
         units, mask = units_of(pairs.text, self.unit)

@@ -11,7 +11,7 @@ from typing import BinaryIO, SupportsIndex
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 from tqdm import tqdm
@@ -90,10 +90,19 @@ class CachedImages:
     def __len__(self) -> int:
         return len(self.maps[0])
 
-    def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> ImageFeatures:
-        """The features (float32, on the CPU) of some studies, in the order asked for."""
+    def batch(
+        self,
+        indices: Sequence[int] | Int[np.ndarray, " batch"],
+        hidden: Bool[Tensor, "batch rows columns"] | None = None,
+    ) -> ImageFeatures:
+        """The features (float32, on the CPU) of some studies, in the order asked for.
+
+        Args:
+            indices: of the studies.
+            hidden: the patches that were blanked, where the data set is such a view.
+        """
         rows = torch.as_tensor(np.asarray(indices, dtype=np.int64))
-        return self.encoder.levels(tuple(depth[rows] for depth in self.maps))
+        return self.encoder.levels(tuple(depth[rows] for depth in self.maps), hidden)
 
     inputs = batch
     """What training takes of a frozen encoder: its features."""

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from ..methods.config import TrainingText
 
-_SENTENCES, _VIEW = 1, 2
+_SENTENCES, _VIEW, _COPY = 1, 2, 3
 """Tell the draws apart that share a seed and an epoch. None is 0: NumPy takes missing numbers of a seed for zeros."""
 
 
@@ -30,6 +30,11 @@ def view_of_batch(views: int, seed: int, epoch: int, batch: int) -> int:
     reports that fit it too.
     """
     return int(np.random.default_rng([seed, epoch, batch, _VIEW]).integers(views))
+
+
+def copy_of_batch(copies: int, seed: int, epoch: int, batch: int) -> int:
+    """Which of so many copies of its images, each blanked in other places, a batch is shown."""
+    return int(np.random.default_rng([seed, epoch, batch, _COPY]).integers(copies))
 
 
 def shown_sentences(

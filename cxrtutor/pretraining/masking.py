@@ -1,0 +1,65 @@
+"""What training hides of its images, batch by batch: nothing to save, and the same in every process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from ..data.masks import patch_grid, patch_mask
+from ..data.views import Studies, blanked
+from ..encoders.caching import CachedImages
+from ..encoders.features import ImageFeatures
+from ..methods.model import AlignedModel, Masking
+from .sampling import copy_of_batch
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedImages:
+    """The images of one split, or of a view of it, hidden in part, where the model's method hides any.
+
+    Attributes:
+        masking: how much is hidden; None for nothing.
+        side: of the images, in pixels.
+        copies: features of blanked copies, where the encoder is frozen; of copy `n` mask `n` is what is hidden.
+    """
+
+    masking: Masking | None
+    side: int
+    copies: tuple[CachedImages, ...]
+
+    @classmethod
+    def of(cls, model: AlignedModel, studies: Studies, copies: int | None = None) -> MaskedImages:
+        """The images of `studies` as the model's masking has them.
+
+        Args:
+            model: whose image encoder is to see them.
+            studies: the split or view.
+            copies: for a frozen encoder, how many of its copies; None for all.
+        """
+        masking = model.architecture.masking
+        if masking is None or model.image_encoder.trainable:
+            return cls(masking, model.image_size, ())
+        count = masking.copies if copies is None else copies
+        views = (blanked(studies, number, masking.patch, masking.ratio) for number in range(count))
+        return cls(masking, model.image_size, tuple(model.image_source(view) for view in views))
+
+    def batch(
+        self, indices: Int[np.ndarray, " batch"], seed: int, epoch: int, batch: int
+    ) -> dict[str, Bool[Tensor, "batch rows columns"] | ImageFeatures]:
+        """What the model takes beside whole images, by name, if anything: `hidden` patches, new ones in every epoch, or
+        the features of `masked` images, from one of the copies, drawn anew for every batch."""
+        if self.masking is None:
+            return {}
+        if not self.copies:
+            return {"hidden": self._hidden(indices, epoch, seed)}
+        copy = copy_of_batch(len(self.copies), seed, epoch, batch)
+        # A cache serves runs of every seed, so its masks are of none of them.
+        return {"masked": self.copies[copy].batch(indices, self._hidden(indices, copy, seed=0))}
+
+    def _hidden(self, indices: Int[np.ndarray, " batch"], number: int, seed: int) -> Bool[Tensor, "batch rows columns"]:
+        grid = patch_grid((self.side, self.side), self.masking.patch)
+        return torch.from_numpy(patch_mask(indices, number, grid, self.masking.ratio, seed))
