@@ -31,7 +31,9 @@ class PrototypeAlignment(Objective):
     have no gradient. Prototypes are set back to length 1 at every step; in the first epochs they get a gradient of
     zero, so that encoders settle before kinds do. A study without text takes no part.
 
-    The parts hold `perplexity` too, of the batch's mean code: how many prototypes are in use, were they used alike.
+    The parts hold `perplexity` too: how many prototypes are the nearest of some image or report, counted as if they
+    were so alike often. Codes would not show it, since Sinkhorn's algorithm makes their mean nearly even whatever the
+    scores.
 
     Args:
         dim: dimensions of the joint space.
@@ -95,7 +97,7 @@ class PrototypeAlignment(Objective):
             parts={
                 "image_to_text": image_to_text.detach(),
                 "text_to_image": text_to_image.detach(),
-                "perplexity": perplexity(torch.cat([image_codes, report_codes])),
+                "perplexity": perplexity(nearest(torch.cat(scores))),
             },
         )
 
@@ -163,14 +165,21 @@ def swapped_prediction(
 
 
 @torch.no_grad()
-def perplexity(codes: Float[Tensor, "studies prototypes"]) -> Float[Tensor, ""]:
-    """How many prototypes would be in use, were those in use used alike: `exp` of the entropy of the mean code.
+def nearest(scores: Float[Tensor, "studies prototypes"]) -> Float[Tensor, "studies prototypes"]:
+    """1 for the prototype that a study is nearest to, 0 for all others."""
+    return nn.functional.one_hot(scores.argmax(dim=1), scores.shape[1]).to(scores.dtype)
 
-    From 1, where all studies share one prototype, to the number of prototypes; 0 where there is no study.
+
+@torch.no_grad()
+def perplexity(assigned: Float[Tensor, "studies prototypes"]) -> Float[Tensor, ""]:
+    """How many prototypes would be in use, were those in use used alike: `exp` of the entropy of the mean assignment.
+
+    From 1, where all studies share one prototype, to the number of prototypes; 0 where there is no study. Of codes, or
+    of `nearest`.
     """
-    if len(codes) == 0:
-        return codes.sum()
-    return torch.special.entr(codes.mean(dim=0)).sum().exp()
+    if len(assigned) == 0:
+        return assigned.sum()
+    return torch.special.entr(assigned.mean(dim=0)).sum().exp()
 
 
 def _scores(vectors: Tensor, prototypes: Tensor) -> Tensor:

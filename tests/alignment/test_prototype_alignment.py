@@ -15,7 +15,7 @@ from loops import prototype_loss_loop, swav_codes
 from torch.nn.functional import normalize
 
 from cxrtutor.alignment import PairedFeatures, PrototypeAlignment
-from cxrtutor.alignment.prototype_alignment import codes, perplexity, swapped_prediction
+from cxrtutor.alignment.prototype_alignment import codes, nearest, perplexity, swapped_prediction
 from cxrtutor.alignment.token_weights import region_weights, word_weights
 from cxrtutor.errors import InputError
 
@@ -253,6 +253,18 @@ def test_perplexity_counts_the_prototypes_in_use():
     assert perplexity(one_hot[[0, 1, 3]]).item() == pytest.approx(3)
     assert perplexity(torch.full((2, 5), 0.2)).item() == pytest.approx(5)
     assert perplexity(torch.zeros(0, 5)) == 0
+
+
+def test_the_log_shows_when_all_are_nearest_to_one_prototype():
+    pairs, one = paired([1] * 6), objective()
+    with torch.no_grad():
+        pairs.image.pooled[:] = pairs.text.report[:] = one.prototypes[2]
+    assert one(pairs).parts["perplexity"].item() == pytest.approx(1)
+    with torch.no_grad():
+        pairs.image.pooled[:] = one.prototypes
+    assert one(pairs).parts["perplexity"].item() > 2
+    scores = one.scores(pairs.image.pooled)
+    assert torch.equal(nearest(scores), torch.eye(6))
 
 
 def test_training_brings_both_sides_of_a_study_to_the_same_prototypes():
