@@ -71,8 +71,8 @@ const STAR = Array.from({ length: 10 }, (_, k) => {
   return `${radius * Math.sin(angle)} ${-radius * Math.cos(angle)}`;
 }).join("L");
 
-/** Free space around the outermost points, and how near the pointer must come, in CSS pixels. */
-const [MARGIN, REACH] = [18, 18];
+/** Free space around the outermost points, how near the pointer must come, and more than any distance; in CSS pixels. */
+const [MARGIN, REACH, FAR] = [18, 18, 1e6];
 
 /** An element of SVG. */
 function drawn(name, attributes) {
@@ -294,13 +294,15 @@ function render(widget) {
   });
 
   const numberOf = (event) => Number(event.target.closest("[data-point]")?.dataset.point ?? NaN);
-  // Towards a side, what lies off the straight way counts twice.
+  // Towards a side lies what is within 45 degrees of it, where the way beside counts twice; where nothing is, what is
+  // least beside.
   const towards = (number, [right, down]) => {
     const [x, y] = points[number].at;
     return bestOf(({ at }) => {
       const along = (at[0] - x) * right + (at[1] - y) * down;
       const beside = Math.abs((at[0] - x) * down) + Math.abs((at[1] - y) * right);
-      return along > 0 ? along + 2 * beside : Infinity;
+      if (along <= 0) return Infinity;
+      return beside <= along ? along + 2 * beside : FAR + beside / along;
     });
   };
   const inOrder = (number, step) => {

@@ -43,7 +43,7 @@ class MappedStudy:
 
     title: str
     finding: str
-    position: tuple[float, float]
+    position: tuple[float, float] | Float[np.ndarray, " 2"]
     report: str = ""
     image: Shaped[np.ndarray, "height width"] | None = None
     prototype: int | None = None
