@@ -108,3 +108,17 @@ def prototype_loss_loop(images, reports, prototypes, epsilon=0.05, iterations=3,
             predicted = (scores[predicting][i] / tau).exp()
             loss = loss - (codes[known][i] * (predicted / predicted.sum()).log()).sum() / len(images) / 2
     return loss
+
+
+def masked_contrast_loop(masked, reports, whole, tau, weight_tau, stop_gradient):
+    """InfoNCE of masked images, each study weighted by how like its whole image the masked one is."""
+    n = len(masked)
+    likeness = [(cosine_similarity(masked[i], whole[i], dim=0) / weight_tau).exp() for i in range(n)]
+    exp = [[(cosine_similarity(image, report, dim=0) / tau).exp() for report in reports] for image in masked]
+    loss = 0.0
+    for i in range(n):
+        weight = n * likeness[i] / sum(likeness)
+        weight = weight.detach() if stop_gradient else weight
+        loss = loss - weight * (exp[i][i] / sum(exp[i])).log() / n
+        loss = loss - weight * (exp[i][i] / sum(exp[j][i] for j in range(n))).log() / n
+    return loss

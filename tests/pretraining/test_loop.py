@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from safetensors.torch import load_file
+from interruptions import Stopped, assert_same_run, curve, in_new_home, stop_at, stopped_and_resumed, weights
 from small_runs import COUNTS, EPOCHS, STEPS, STEPS_PER_EPOCH, recipe, small_config, small_set, use_small_text_encoder
 
 from cxrtutor.alignment import PrototypeAlignment, WeightedSum
@@ -39,55 +39,9 @@ from cxrtutor.pretraining.run import Run
 TESTS = Path(__file__).parents[1]
 
 
-def curve(run: Run) -> list[tuple[float, ...]]:
-    """All that a log says but the time."""
-    return [tuple(value for key, value in entry.items() if key != "seconds") for entry in run.log()]
-
-
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    return load_file(run.folder / "model" / "model.safetensors")
-
-
-def assert_same_run(found: Run, expected: Run) -> None:
-    """The same curve to 1e-6, and the same model."""
-    np.testing.assert_allclose(np.concatenate(curve(found)), np.concatenate(curve(expected)), rtol=0, atol=1e-6)
-    for name, value in weights(expected).items():
-        torch.testing.assert_close(weights(found)[name], value, rtol=0, atol=1e-6)
-
-
-def in_new_home(path: Path, train: Callable[[], Run]) -> Run:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CXRTUTOR_HOME", str(path))
-        return train()
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return in_new_home(tmp_path_factory.mktemp("home"), lambda: pretrain(small_config(data)))
-
-
-class Stopped(BaseException):
-    """As sudden as Ctrl-C."""
-
-
-def stop_at(monkeypatch: pytest.MonkeyPatch, stopped_step: int, where: str) -> None:
-    """Stop before a step is taken ("step"), or in the midst of writing the checkpoint after it ("checkpoint")."""
-    original = loop._Trainer._step if where == "step" else loop._Trainer._save_checkpoint
-
-    def replaced(trainer: Any, step: int, *rest: Any) -> Any:
-        if step >= stopped_step:
-            raise Stopped
-        return original(trainer, step, *rest)
-
-    monkeypatch.setattr(loop._Trainer, "_step" if where == "step" else "_save_checkpoint", replaced)
-
-
-def stopped_and_resumed(monkeypatch: pytest.MonkeyPatch, config: RunConfig, step: int, checkpoint_every: int) -> Run:
-    """The run of `config`, stopped at a step and taken up again from its last checkpoint."""
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        stop_at(patch, step, "step")
-        pretrain(config, checkpoint_every=checkpoint_every)
-    return pretrain(config, checkpoint_every=checkpoint_every)
 
 
 class TestInterruption:
@@ -600,10 +554,10 @@ class TestTrainedEncoders:
         for kind, part in (("image", ImageEncoder), ("text", TextEncoder)):
             original = part.forward
 
-            def forward(encoder: Any, given: Any, original: Any = original, kind: str = kind) -> Any:
+            def forward(encoder: Any, *given: Any, original: Any = original, kind: str = kind) -> Any:
                 if encoder.training:
                     mixed[kind].add(torch.is_autocast_enabled("cpu"))
-                return original(encoder, given)
+                return original(encoder, *given)
 
             monkeypatch.setattr(part, "forward", forward)
         config = small_config(data, trainable=True, precision="bf16-mixed", epochs=1)
