@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 
 from ..errors import InputError
-from . import afloc, convirt, gloria, lsm, mgca
+from . import afloc, convirt, gloria, lsm, mgca, mlip
 from .method import Method
 
-METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in (convirt, gloria, lsm, afloc, mgca)}
+METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in (convirt, gloria, lsm, afloc, mgca, mlip)}
 
 
 def method(name: str) -> Method:
