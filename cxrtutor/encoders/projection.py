@@ -147,11 +147,15 @@ class ImageProjection(nn.Module):
 
     def forward(self, features: ImageFeatures) -> ImageFeatures:
         maps = {name: self._project(name, features) for name in self.heads}
-        own = maps.get("pooled")
-        pooled = mean_over_regions(maps["final"], features.visible) if own is None else own[:, :, 0, 0]
+        pooled = _pooled(maps, features)
         return replace(
             features, shallow=maps.get("shallow"), deep=maps.get("deep"), final=maps.get("final"), pooled=pooled
         )
+
+    def pool(self, features: ImageFeatures) -> Float[Tensor, "batch dim"]:
+        """The pooled vectors alone: no local head computes anything, or counts these images in its statistics."""
+        name = "pooled" if "pooled" in self.heads else "final"
+        return _pooled({name: self._project(name, features)}, features)
 
     def _project(self, name: str, features: ImageFeatures) -> Float[Tensor, "batch dim height width"]:
         maps, head = _map_of(features, name), self.heads[name]
@@ -162,6 +166,12 @@ class ImageProjection(nn.Module):
         visible = features.visible
         hides = visible is not None and visible.shape[1:] == maps.shape[2:]
         return perceptron(standardize(maps).movedim(1, -1), visible if hides else None).movedim(-1, 1)
+
+
+def _pooled(maps: dict[str, Tensor], features: ImageFeatures) -> Float[Tensor, "batch dim"]:
+    """The pooled vectors of projected maps: those of a head of their own, or the mean of what is visible."""
+    own = maps.get("pooled")
+    return mean_over_regions(maps["final"], features.visible) if own is None else own[:, :, 0, 0]
 
 
 def _map_of(features: ImageFeatures, name: str) -> Float[Tensor, "batch dim height width"]:

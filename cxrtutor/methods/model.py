@@ -181,7 +181,7 @@ class AlignedModel(nn.Module):
     @torch.no_grad()
     def _whole(self, image: ImageFeatures | Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch dim"]:
         """Pooled vectors of whole images: what masked ones are compared with, and not what is trained."""
-        return self.image_projection(self._image_features(image)).pooled
+        return self.image_projection.pool(self._image_features(image))
 
     def _reconstruction(
         self,
