@@ -53,6 +53,16 @@ def kept_pixels(heat, share):
     return round(share * len(judged_sorted(heat)))
 
 
+def length_one(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def only_between_the_limits(attention):
+    low, high = np.quantile(attention, [0.1, 0.9])
+    kept = attention * ((low <= attention) & (attention <= high))
+    return kept / kept.sum()
+
+
 def cosine_of(a, b):
     return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
 
@@ -522,6 +532,48 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda a, b: np.nanmean(list(a.values())) - np.nanmean(list(b.values())), "its own samples"),
         (lambda a, b: np.nanmean([a.get(s, 0) - b.get(s, 0) for s in a.keys() | b.keys()]), "counts as 0"),
         (lambda a, b: np.nansum(differences(a, b)) / len(differences(a, b)), "no difference"),
+    ],
+    "token_context": [
+        (lambda word, regions, a: softmax(regions @ word / a) @ regions, "normalised once more"),
+        (lambda word, regions, a: length_one(softmax(regions @ word * a) @ regions), "*divides*"),
+        (lambda word, regions, a: length_one(softmax(regions @ word) @ regions), "not hear of the temperature"),
+        (lambda word, regions, a: length_one(regions.T @ (regions @ word)), "a softmax makes them"),
+        (lambda word, regions, a: regions[np.argmax(regions @ word)], "best region alone"),
+    ],
+    "token_weights": [
+        (lambda attention: attention / attention.sum(), "clip first"),
+        (lambda attention: np.clip(attention, *np.quantile(attention, [0.1, 0.9])), "not one"),
+        (
+            lambda attention: np.clip(attention / attention.sum(), *np.quantile(attention, [0.1, 0.9])),
+            "*then* share out",
+        ),
+        (only_between_the_limits, "not to drop it"),
+        (
+            lambda attention: (cut := np.minimum(attention, np.quantile(attention, 0.9))) / cut.sum(),
+            "lower limit",
+        ),
+    ],
+    "token_choice": [
+        (lambda table, weights: -weights @ np.log(np.diag(softmax(table, axis=1))), "columns pay"),
+        (lambda table, weights: -weights @ np.log(np.diag(softmax(table, axis=0))), "rows pay"),
+        (
+            lambda table, weights: -weights @ sum(np.log(np.diag(softmax(table, axis=axis))) for axis in (0, 1)),
+            "*halved*",
+        ),
+        (
+            lambda table, weights: -sum(np.log(np.diag(softmax(table, axis=axis))).mean() for axis in (0, 1)) / 2,
+            "weights are missing",
+        ),
+        (
+            lambda table, weights: weights @ sum(np.log(np.diag(softmax(table, axis=axis))) for axis in (0, 1)) / 2,
+            "never negative",
+        ),
+    ],
+    "stranger_share": [
+        (lambda table: np.mean(table < np.diag(table)), "no stranger"),
+        (lambda table: (np.diag(table)[:, None] > table).sum() / (len(table) * (len(table) - 1)), "Films lie in rows"),
+        (lambda table: (table > np.diag(table)).sum() / (len(table) * (len(table) - 1)), "fit *better*"),
+        (lambda table: np.mean(table.argmax(axis=0) == np.arange(len(table))), "how often the own film"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""

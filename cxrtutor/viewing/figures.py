@@ -409,6 +409,37 @@ def passage_blocks(
     return figure
 
 
+def weighted_words(
+    words: Sequence[str],
+    weights: Sequence[float],
+    *,
+    heaviest: float | None = None,
+    title: str = "",
+    across: int = 78,
+    axes: Axes | None = None,
+) -> Figure:
+    """A text whose words are shaded by their weights: white for none, the fullest blue for the heaviest.
+
+    Args:
+        words: in reading order.
+        weights: one for each word, not negative.
+        heaviest: the weight that gets the fullest shade; the largest by default. Give it where texts are compared.
+        title: above the text.
+        across: letters in a line.
+        axes: to draw into.
+    """
+    spots = _set_in_lines(words, range(len(words)), across)
+    lines = spots[-1][0] + 1
+    figure, axes = _chart(axes, aspect=(0.06 if title else 0.02) + 0.044 * lines)
+    for (line, start, end), word, weight in zip(spots, words, weights, strict=True):
+        shade = 0.65 * min(weight / (heaviest or max(weights)), 1.0)
+        axes.barh(1.3 * line, end - start - 0.2, 1.0, start, color=colours.SERIES[0], alpha=shade)
+        axes.text((start + end - 0.2) / 2, 1.3 * line, word, ha="center", va="center", family="monospace", size=7)
+    axes.set(xlim=(-0.3, across), ylim=(1.3 * lines - 0.6, -0.7), title=title)
+    axes.set_axis_off()
+    return figure
+
+
 def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]], *, axes: Axes | None = None) -> Figure:
     """The loss of runs, step by step, and their validation loss at the ends of epochs as dots.
 

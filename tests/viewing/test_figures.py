@@ -200,6 +200,18 @@ def test_a_long_passage_goes_on_in_the_next_line_and_no_word_is_parted():
     assert [text.get_text() for text in axes.texts].count("sentence 1") == 2
 
 
+def test_words_are_shaded_by_their_weights_on_a_scale_that_may_be_shared():
+    words, weights = ["no", "pneumothorax", "seen"], [1.0, 4.0, 0.0]
+    (axes,) = figures.weighted_words(words, weights).axes
+    shades = [bar.get_alpha() for bar in axes.patches]
+    assert [text.get_text() for text in axes.texts] == words
+    assert shades[2] == 0 and shades[1] == pytest.approx(4 * shades[0]) and shades[1] < 1
+    (shared,) = figures.weighted_words(words, weights, heaviest=8.0).axes
+    assert [2 * bar.get_alpha() for bar in shared.patches] == pytest.approx(shades)
+    (narrow,) = figures.weighted_words(words, weights, across=16).axes
+    assert [bar.get_y() < 0.5 for bar in narrow.patches] == [True, False, False]
+
+
 def test_names_of_places_stand_in_the_nearer_margin_from_top_to_bottom_and_point_to_them():
     places = {"heart": (30.0, 35.0), "left apex": (5.0, 40.0), "right apex": (6.0, 20.0)}
     (axes,) = figures.labelled_radiograph(IMAGE, places).axes
