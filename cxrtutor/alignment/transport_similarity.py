@@ -59,31 +59,23 @@ def transport_similarity(
     """Minus the least cost of moving every image's regions onto every report's units.
 
     Half-precision inputs are computed in float32, under autocast too; float64 stays float64. It can be differentiated
-    once, not twice. The gradient takes the plan as if it were the optimum: it is as exact as the plan is.
+    once, not twice. The gradient takes the plan for the optimum's, without unrolling: it is as exact as the plan is.
 
     Args:
         regions: one vector a cell of a feature map; only its direction counts.
         units: words or sentences; what stands where `unit_mask` is False is never read.
         unit_mask: True where there is a unit.
-        kind: balanced, unbalanced or partial; regions are the rows of the plan and units its columns.
+        settings: balanced, unbalanced or partial; regions are the rows of the plan and units its columns.
         visible: False where a region has no mass; None where all have.
 
     Returns:
         The similarities; 0 for a report without units or an image without visible regions, as `sinkhorn` has it.
     """
     dtype = torch.promote_types(torch.promote_types(regions.dtype, units.dtype), torch.float32)
-    if visible is None:
-        visible = torch.ones(regions.shape[:2], dtype=torch.bool, device=regions.device)
-    seen = visible.any(dim=1)
     with torch.autocast(regions.device.type, enabled=False):
-        # A hidden region stands in as a copy of a visible one, so that every number stays in range; its mass is 0.
-        stand_in = regions.take_along_dim(visible.int().argmax(dim=1)[:, None, None], dim=1)
-        regions = torch.where(visible[..., None], regions, stand_in).to(dtype)
-        mass = torch.where(seen[:, None], visible, 1).to(dtype)
-        flat, runs, place = sorted_by_length(units.to(dtype), unit_mask)
-        similarity = _Transport.apply(
-            directions(regions), directions(flat), mass / mass.sum(1, keepdim=True), runs, settings
-        )
+        rows, mass, seen = _with_mass(regions.to(dtype), visible)
+        columns, runs, place = sorted_by_length(units.to(dtype), unit_mask)
+        similarity = _Transport.apply(directions(rows), directions(columns), mass, runs, settings)
         return similarity[:, place].masked_fill(~seen[:, None], 0)
 
 
@@ -101,10 +93,29 @@ def matching_plan(
     A unit's row sums to the mass that it gets: where transport is balanced one part in as many as there are units.
     """
     with torch.autocast(regions.device.type, enabled=False):
-        visible = torch.ones_like(regions[..., 0], dtype=torch.bool) if visible is None else visible
-        a, b = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1) for mask in (visible, unit_mask))
-        cost = cross_modal_cost(regions.float(), units.float())
-        return sinkhorn(cost, a, b, **asdict(settings)).plan.mT
+        rows, mass, seen = _with_mass(regions.float(), visible)
+        scores = (directions(units.float()) @ directions(rows).mT).sub_(1).div_(settings.epsilon)
+        plans, lengths = torch.zeros_like(scores), unit_mask.sum(dim=1)
+        for length in lengths[seen].unique().tolist():
+            chosen = seen & (lengths == length)
+            block = scores[unit_mask & chosen[:, None]].view(int(chosen.sum()), 1, length, scores.shape[2])
+            _solved_in_place(block, mass[chosen, None], settings)
+            plans[unit_mask & chosen[:, None]] = block.flatten(0, 2)
+        return plans
+
+
+def _with_mass(regions: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Regions, their masses, and which images have any.
+
+    A hidden region stands in as a copy of a visible one, so that every number stays in range; its mass is 0. Of an
+    image without visible regions all have mass, and what comes of it is not to be used.
+    """
+    if visible is None:
+        visible = torch.ones_like(regions[..., 0], dtype=torch.bool)
+    stand_in = regions.take_along_dim(visible.int().argmax(dim=1)[:, None, None], dim=1)
+    seen = visible.any(dim=1)
+    mass = torch.where(seen[:, None], visible, True).to(regions.dtype)
+    return torch.where(visible[..., None], regions, stand_in), mass / mass.sum(dim=1, keepdim=True), seen
 
 
 class _Transport(torch.autograd.Function):
@@ -154,8 +165,7 @@ def _solved(
 ) -> tuple[Tensor, Tensor]:
     """Values [images, reports] and plans [images, units, regions]."""
     # Not `units @ regions.mT`, which lays its result out transposed where there is a single image.
-    scores = torch.bmm(units.expand(len(regions), -1, -1), regions.mT)
-    scores.sub_(1).div_(settings.epsilon)
+    scores = torch.bmm((units / settings.epsilon).expand(len(regions), -1, -1), regions.mT).sub_(1 / settings.epsilon)
     mass = mass[:, None]
     values = [_solved_in_place(block, mass, settings) for block in by_length(scores, runs)]
     return torch.cat([scores[:, :0, 0], *values], dim=1), scores
@@ -171,8 +181,8 @@ def _solved_in_place(scores: Tensor, mass: Tensor, settings: SinkhornSettings) -
         return scores.new_zeros(scores.shape[:2])
     scaled = _scaled if settings.mass is None else _scaled_in_part
     kernel, u, v, gained = scaled(scores, mass, settings)
-    limit = -math.log(torch.finfo(scores.dtype).tiny) / 2
-    if not (u.log().abs().amax() < limit and v.log().abs().amax() < limit):
+    in_range = u.amax() * v.amax() < torch.finfo(scores.dtype).tiny ** -0.5 and gained.isfinite().all()
+    if not in_range:
         cost, units = -settings.epsilon * scores.mT, mass.new_full((length,), 1 / length)
         transport = sinkhorn(cost, mass, units, **asdict(settings))
         scores.copy_(transport.plan.mT)
@@ -190,11 +200,12 @@ def _scaled(scores: Tensor, mass: Tensor, settings: SinkhornSettings) -> tuple[T
     g = -kernel.amax(3)
     kernel.add_(g[..., None]).exp_()
     u, rest_f, rest_g = torch.ones_like(f), (to_regions - 1) * f, (to_units - 1) * g
+    weighted = torch.empty_like(kernel)
     for iteration in range(settings.iterations):
         if iteration:
-            reach = ((v / length)[:, :, None] @ kernel).squeeze(2)
-            u = reach.reciprocal() if to_regions == 1 else (rest_f - to_regions * reach.log()).exp()
-        reach = (kernel * (mass * u)[:, :, None]).sum(3)
+            u = ((v / length)[:, :, None] @ kernel).squeeze(2)
+            u = u.reciprocal_() if to_regions == 1 else u.log_().mul_(-to_regions).add_(rest_f).exp_()
+        reach = torch.mul(kernel, (mass * u)[:, :, None], out=weighted).sum(3)
         v = (rest_g - to_units * reach.log()).exp()
     gains = settings.gain(settings.epsilon * (f + u.log()), settings.epsilon * (g + v.log()))
     return kernel, u, v, (mass * gains[0]).sum(2) + gains[1].mean(2)
@@ -206,12 +217,12 @@ def _scaled_in_part(scores: Tensor, mass: Tensor, settings: SinkhornSettings) ->
     top = scores.amax((2, 3), keepdim=True)
     kernel = (scores - top).exp_()
     top = top[..., 0]
-    v, excess = scores.new_ones(scores.shape[:3]), (-top).exp()
+    v, excess, weighted = scores.new_ones(scores.shape[:3]), (-top).exp(), torch.empty_like(kernel)
     for _ in range(settings.iterations):
         reach = ((v / length)[:, :, None] @ kernel).squeeze(2)
-        u = (excess / reach).clamp(max=1)
-        reach = (kernel * (mass * u)[:, :, None]).sum(3)
+        u = (excess / reach).clamp_(max=1)
+        reach = torch.mul(kernel, (mass * u)[:, :, None], out=weighted).sum(3)
         v = (excess / reach).clamp(max=1)
         excess = (v * reach).mean(2, keepdim=True) / settings.mass
     gained = (mass * u.log()).sum(2) + v.log().mean(2) - settings.mass * (excess.log() + top)[..., 0]
-    return kernel.div_(excess[..., None]), u, v, settings.epsilon * gained
+    return kernel, u, v / excess, settings.epsilon * gained
