@@ -163,7 +163,7 @@ class _TokenLosses(torch.autograd.Function):
         pairs = len(words)
         losses = words.new_zeros(3, pairs)
         with_gradient = any(ctx.needs_input_grad)
-        gradients = (torch.empty_like(words), torch.empty_like(regions)) if with_gradient else ()
+        gradients = (torch.zeros_like(words), torch.zeros_like(regions)) if with_gradient else ()
         lengths = word_mask.sum(dim=1)
         order = lengths.argsort(stable=True)
         at_once = max(1, CHUNK_ELEMENTS // max(1, regions.shape[1] ** 2))
@@ -178,7 +178,6 @@ class _TokenLosses(torch.autograd.Function):
             losses[:, chunk] = torch.stack([total, *sides]).detach()
             for kept, gradient in zip(gradients, found, strict=True):
                 kept[chunk, : gradient.shape[1]] = gradient
-                kept[chunk, gradient.shape[1] :] = 0
         ctx.save_for_backward(*gradients)
         ctx.mark_non_differentiable(losses[1], losses[2])
         return losses[0], losses[1], losses[2]

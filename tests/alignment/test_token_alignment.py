@@ -143,6 +143,28 @@ def test_hidden_regions_are_neither_looked_at_nor_in_the_way():
     assert (found.maps["attention"].permute(0, 2, 3, 1)[~visible] == 0).all()
 
 
+def test_padding_and_hidden_regions_draw_no_attention_from_tokens_that_fit_badly():
+    """A zero vector's score, 0, is far above those of words and regions that are opposites."""
+    generator = torch.Generator().manual_seed(0)
+    words, regions = torch.zeros(2, 5, 4), torch.zeros(2, 6, 4)
+    word_mask, region_mask = (torch.arange(n) < torch.tensor([[n - 2], [n]]) for n in (5, 6))
+    words[word_mask] = torch.tensor([1.0, 0, 0, 0]) + 0.1 * torch.randn(8, 4, generator=generator)
+    regions[region_mask] = torch.tensor([-1.0, 0, 0, 0]) + 0.1 * torch.randn(10, 4, generator=generator)
+    counts = word_mask.float(), region_mask.float()
+    settings = {"temperature": 0.5, "attention_temperature": 0.005}
+    together = token_losses(words, regions, word_mask, region_mask, *counts, **settings)[0]
+    alone = token_losses(
+        words[:1, :3],
+        regions[:1, :4],
+        word_mask[:1, :3],
+        region_mask[:1, :4],
+        counts[0][:1, :3],
+        counts[1][:1, :4],
+        **settings,
+    )[0]
+    torch.testing.assert_close(together[:1], alone)
+
+
 @given(seed=st.integers(0, 2**16), lengths=st.lists(st.integers(0, 3), min_size=2, max_size=4))
 def test_order_of_studies_words_and_regions(seed, lengths):
     pairs = attended(paired(lengths, dtype=torch.float64))
