@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cxrtutor.data.masks import patch_mask
 from cxrtutor.errors import InputError
-from cxrtutor.methods.config import RunConfig
-from cxrtutor.methods.model import AlignedModel, Architecture, Readout
+from cxrtutor.methods.config import ModelConfig, RunConfig
+from cxrtutor.methods.model import AlignedModel, Architecture, Masking, Readout
 from cxrtutor.methods.registry import method
 
 PROMPTS = ("small left pleural effusion", "nodule in the right upper zone")
@@ -164,3 +166,63 @@ def test_what_cannot_be_loaded_says_why(lsm: AlignedModel, tmp_path: Path, damag
 def test_a_prompt_that_cannot_be_embedded_is_refused(lsm: AlignedModel, prompt: str) -> None:
     with pytest.raises(InputError):
         lsm.embed_prompts([prompt])
+
+
+class TestMasking:
+    REPORTS: ClassVar = ([["Left effusion."], ["Clear lungs."]],)
+
+    @staticmethod
+    def masked(**masking: object) -> AlignedModel:
+        torch.manual_seed(0)
+        encoder = {"name": "vit-mini", "trainable": True, "pretrained": False}
+        settings = {"image_encoder": encoder, "projection": {"dim": 16, "head": "linear", "standardize": False}}
+        architecture = Architecture(Readout("deep", "report"), ("deep",), masking=Masking(0.5, 16, **masking))
+        return AlignedModel(ModelConfig(**settings), architecture).eval()
+
+    def test_objectives_get_the_masked_image_the_whole_one_and_what_is_decoded(self, images: torch.Tensor) -> None:
+        model, hidden = self.masked(decoder=True), torch.from_numpy(patch_mask([0, 1], 0, (8, 8), 0.5))
+        pairs = model(images, *self.REPORTS, hidden)
+        features = model.image_encoder(images, hidden)
+        visible = ~hidden.repeat_interleave(2, 1).repeat_interleave(2, 2)
+        assert torch.equal(pairs.image.visible, visible)
+        seen = [final[:, where].mean(1) for final, where in zip(pairs.image.final, visible, strict=True)]
+        torch.testing.assert_close(pairs.image.pooled, torch.stack(seen))
+        torch.testing.assert_close(pairs.whole, model.image_projection(model.image_encoder(images)).pooled.detach())
+        assert pairs.image.pooled.requires_grad and not pairs.whole.requires_grad
+        given = pairs.reconstruction
+        assert torch.equal(given.hidden, hidden.flatten(1))
+        torch.testing.assert_close(given.predicted, model.decoder(features.deep, hidden))
+        first = images[0, 0, :16, 16:32].flatten()
+        torch.testing.assert_close(given.pixels[0, 1], (first - first.mean()) / first.std(), rtol=1e-4, atol=1e-4)
+
+    def test_what_is_not_asked_for_is_left_out(self, images: torch.Tensor) -> None:
+        hidden = torch.zeros(2, 8, 8, dtype=torch.bool)
+        pairs = self.masked(whole=False)(images, *self.REPORTS, hidden)
+        assert pairs.whole is None and pairs.reconstruction is None and pairs.image.visible.all()
+        unmasked = self.masked(decoder=True)(images, *self.REPORTS)
+        assert unmasked.whole is None and unmasked.reconstruction is None and unmasked.image.visible is None
+        torch.testing.assert_close(pairs.image.pooled, unmasked.image.pooled, rtol=0, atol=1e-6)
+
+    def test_a_frozen_encoders_masked_features_are_what_is_contrasted(self, images: torch.Tensor) -> None:
+        torch.manual_seed(0)
+        architecture = Architecture(Readout("final", "report"), masking=Masking(0.5, 16))
+        model = AlignedModel(ModelConfig(projection={"dim": 16}), architecture).eval()
+        hidden = torch.from_numpy(patch_mask([0, 1], 0, (8, 8), 0.5))
+        whole, masked = model.image_encoder(images), model.image_encoder(images, hidden)
+        pairs = model(whole, *self.REPORTS, masked=masked)
+        assert torch.equal(pairs.image.pooled, model.image_projection(masked).pooled)
+        assert torch.equal(pairs.whole, model.image_projection(whole).pooled)
+
+    def test_saved_and_loaded_it_has_its_masking_and_its_decoder(self, images: torch.Tensor, tmp_path: Path) -> None:
+        model = self.masked(decoder=True)
+        model.save_pretrained(tmp_path / "model")
+        loaded = AlignedModel.from_pretrained(tmp_path / "model")
+        assert loaded.architecture == model.architecture
+        assert torch.equal(loaded.decoder.mask_token, model.decoder.mask_token)
+
+    def test_a_model_from_before_there_was_masking_has_none(self, lsm: AlignedModel, tmp_path: Path) -> None:
+        lsm.save_pretrained(tmp_path / "model")
+        description = json.loads((tmp_path / "model" / "model.json").read_text())
+        assert description["architecture"].pop("masking") is None
+        (tmp_path / "model" / "model.json").write_text(json.dumps(description))
+        assert AlignedModel.from_pretrained(tmp_path / "model").architecture == lsm.architecture

@@ -176,5 +176,5 @@ def test_an_image_that_cannot_be_cut_is_refused_before_training(data: Path, home
 
 
 def test_a_frozen_encoder_has_nothing_to_learn_from_a_decoder(data: Path, home: Path) -> None:
-    with pytest.raises(InputError, match=r"efficientnet-lite0 is frozen .* trainable: true"):
+    with pytest.raises(InputError, match=r"efficientnet-lite0 is frozen .*trainable: true"):
         pretrain(masked_config(data, decoder=True))
