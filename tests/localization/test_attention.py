@@ -10,7 +10,14 @@ import torch
 from data.made_up import make_study
 from small_runs import small_config, use_small_text_encoder
 
-from cxrtutor.alignment import GlobalAlignment, MultiLevelAlignment, SentenceAlignment
+from cxrtutor.alignment import (
+    GlobalAlignment,
+    MultiLevelAlignment,
+    SentenceAlignment,
+    TokenAlignment,
+    TransportAlignment,
+    WeightedSum,
+)
 from cxrtutor.data.images import letterbox
 from cxrtutor.data.study import Report, Sentence
 from cxrtutor.errors import InputError
@@ -69,6 +76,17 @@ def test_maps_are_those_of_the_objective_in_evaluation_mode(model, study):
         wanted = objective(pairs).maps["attention"][0].numpy()
     model.train()
     np.testing.assert_array_equal(np.delete(found, 2, axis=0), np.delete(wanted, 2, axis=0))
+
+
+def test_plans_of_transport_and_attention_of_tokens_are_read_alike(model, study):
+    objectives = {"sentences": TransportAlignment("sentences"), "words": TokenAlignment(weights="uniform")}
+    together = WeightedSum({unit: (1.0, objective) for unit, objective in objectives.items()})
+    found = attention_of(model, together, study).maps
+    for unit, objective in objectives.items():
+        np.testing.assert_array_equal(found[unit], attention_of(model, objective, study).maps[unit])
+    np.testing.assert_allclose(np.delete(found["sentences"], 2, axis=0).sum((1, 2)), 1 / 3, rtol=1e-5)
+    assert np.isnan(found["sentences"][2]).all()
+    np.testing.assert_allclose(found["words"].sum((1, 2)), np.ones(7), rtol=1e-5)
 
 
 def test_what_has_no_place_to_look_from_is_refused(model, study):
