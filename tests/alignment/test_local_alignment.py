@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from batches import paired
@@ -51,3 +53,11 @@ def test_an_empty_report_is_no_unit_of_itself():
     units, mask = units_of(paired([2, 0]).text, "report")
     assert units.shape[1] == 1
     assert mask.tolist() == [[True], [False]]
+
+
+def test_images_hidden_in_part_are_refused_unless_they_are_pooled():
+    pairs = paired([1, 2])
+    hidden = replace(pairs, image=replace(pairs.image, visible=torch.ones(2, 3, 3, dtype=torch.bool)))
+    with pytest.raises(InputError, match="some are hidden"):
+        LocalAlignment("sentences", "deep")(hidden)
+    assert LocalAlignment("sentences", "pooled")(hidden).loss == LocalAlignment("sentences", "pooled")(pairs).loss
