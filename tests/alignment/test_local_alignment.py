@@ -11,6 +11,7 @@ from loops import info_nce_loop, local_loss_loop
 
 from cxrtutor.alignment import LocalAlignment
 from cxrtutor.alignment.local_alignment import map_of, units_of
+from cxrtutor.errors import InputError
 
 
 @pytest.mark.parametrize("depth", ["shallow", "deep", "final", "pooled"])
