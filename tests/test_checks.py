@@ -211,6 +211,31 @@ def unused_is_no_number(codes):
         return np.exp(-(mean * np.log(mean)).sum())
 
 
+def enlarged(hidden, truth):
+    high, wide = np.array(truth.shape) // hidden.shape
+    return hidden.repeat(high, axis=0).repeat(wide, axis=1)
+
+
+def touched_patches(truth, hidden):
+    high, wide = np.array(truth.shape) // hidden.shape
+    return np.array(
+        [
+            [truth[r * high :, c * wide :][:high, :wide].any() for c in range(hidden.shape[1])]
+            for r in range(hidden.shape[0])
+        ]
+    )
+
+
+def quietly(function):
+    """The same without NumPy's warnings, for answers that overflow or divide by nothing."""
+
+    def called(*arguments):
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return called
+
+
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
     "cosine_similarity": [
         (lambda a, b: a @ b, "dot product"),
@@ -634,6 +659,77 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda codes: 2 ** entropy(codes.mean(axis=0)), "Base and logarithm"),
         (lambda codes: np.exp(-entropy(codes.mean(axis=0))), "The sign"),
         (arrays(unused_is_no_number), "counts as 0"),
+    ],
+    "hidden_share": [
+        (lambda truth, hidden: (truth & enlarged(hidden, truth)).sum(), "counted pixels"),
+        (lambda truth, hidden: truth[enlarged(hidden, truth)].mean(), "share of the *mask*"),
+        (
+            lambda truth, hidden: (truth & enlarged(hidden, truth)).sum() / (truth | enlarged(hidden, truth)).sum(),
+            "IoU",
+        ),
+        (lambda truth, hidden: (truth & enlarged(hidden, truth)).mean(), "all pixels"),
+        (lambda truth, hidden: 1 - enlarged(hidden, truth)[truth].mean(), "in sight"),
+        (lambda truth, hidden: hidden[touched_patches(truth, hidden)].mean(), "counted patches"),
+    ],
+    "sample_weights": [
+        (lambda likeness, tau: softmax(likeness / tau), "add up to 1"),
+        (lambda likeness, tau: len(likeness) * softmax(likeness * tau), "*divides*"),
+        (lambda likeness, tau: len(likeness) * softmax(likeness), "not hear of the temperature"),
+        (lambda likeness, tau: likeness / likeness.mean(), "Exponentials"),
+        (lambda likeness, tau: len(likeness) * softmax(-likeness / tau), "counts *more*"),
+        (lambda likeness, tau: np.exp((likeness - likeness.max()) / tau), "not by the largest"),
+        (
+            lambda likeness, tau: np.full(2, np.nan) if tau < 0.01 else len(likeness) * softmax(likeness / tau),
+            "overflow",
+        ),
+    ],
+    "effective_studies": [
+        (lambda weights: 1 / (weights @ weights), "only for those"),
+        (lambda weights: ((weights / weights.sum()) ** 2).sum(), "Turn it round"),
+        (lambda weights: np.exp(entropy(weights)), "entropy"),
+        (lambda weights: weights.sum() / weights.max(), "largest weight alone"),
+        (lambda weights: np.count_nonzero(weights), "crumb"),
+        (lambda weights: weights.sum() / (weights @ weights), "squared, too"),
+    ],
+    "hidden_error": [
+        (lambda predicted, pixels, hidden: np.mean((predicted - pixels) ** 2), "visible patches are in it"),
+        (lambda predicted, pixels, hidden: np.mean((predicted - pixels)[~hidden] ** 2), "Those are the visible"),
+        (lambda predicted, pixels, hidden: np.sum((predicted - pixels)[hidden] ** 2), "You summed"),
+        (lambda predicted, pixels, hidden: np.sum((predicted - pixels)[hidden] ** 2) / pixels.size, "all pixels"),
+        (
+            lambda predicted, pixels, hidden: np.abs(predicted - pixels)[hidden].sum() / max(1, 2 * hidden.sum()),
+            "absolute",
+        ),
+        (
+            lambda predicted, pixels, hidden: np.mean((predicted - pixels)[hidden] ** 2) if hidden.any() else np.nan,
+            "nothing is hidden",
+        ),
+    ],
+    "row_scaling": [
+        (lambda K, v, a: 1 / (K @ v), "*should* it have"),
+        (lambda K, v, a: (K @ v) / a, "Upside down"),
+        (lambda K, v, a: a / K.sum(axis=1), "what is there *now*"),
+        (lambda K, v, a: a * (K @ v), "still more"),
+    ],
+    "row_potential": [
+        (lambda C, g, b, eps: eps * logsumexp((g - C) / eps, axis=1, b=b), "The sign"),
+        (lambda C, g, b, eps: -logsumexp((g - C) / eps, axis=1, b=b), "units of the cost"),
+        (lambda C, g, b, eps: -eps * logsumexp((g - C) / eps, axis=1), "Where are their masses"),
+        (lambda C, g, b, eps: -eps * logsumexp(-C / eps, axis=1, b=b), "is not in it"),
+        (quietly(lambda C, g, b, eps: -eps * np.log(np.exp((g - C) / eps) @ b)), "Use a log-sum-exp"),
+    ],
+    "plan_as_attention": [
+        (lambda plan: plan / plan.sum(axis=1)[:, None], "how each *region* shares"),
+        (lambda plan: plan / plan.max(axis=0), "It is the *sum*"),
+        (lambda plan: plan * plan.shape[1], "an even share of the mass"),
+        (quietly(lambda plan: plan / plan.sum(axis=0)), "Let it look nowhere"),
+    ],
+    "unplaced": [
+        (lambda plan, wanted: plan.sum(axis=0) / wanted, "*did* find"),
+        (lambda plan, wanted: wanted - plan.sum(axis=0), "That is mass"),
+        (lambda plan, wanted: 1 - plan.sum(axis=0), "with its own"),
+        (lambda plan, wanted: 1 - plan.sum(axis=1)[:, None] / wanted, "Regions are in the rows"),
+        (lambda plan, wanted: 1 - plan.sum(axis=0) / plan.sum() / wanted, "hid what is missing"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
