@@ -1616,7 +1616,7 @@ def plan_as_attention(answer):
     given = answer(plan)
     yield (
         same(given, plan / plan.sum(axis=1)[:, None]),
-        "That is how each *region* shares itself out. Sum over regions.",
+        "That is how each *region* shares itself. Sum over regions.",
     )
     yield same(given, plan / plan.max(axis=0)), "The largest is 1 now. It is the *sum* that attention has at 1."
     yield same(given, plan * plan.shape[1]), "Right only while every sentence has an even share of the mass."

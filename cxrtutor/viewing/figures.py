@@ -245,6 +245,31 @@ def similarity_table(images: Sequence[Image], texts: Sequence[str], table: Float
     return figure
 
 
+def mass_tables(
+    tables: Mapping[str, Float[np.ndarray, "rows columns"]], rows: Sequence[str], columns: Sequence[str]
+) -> Figure:
+    """Tables of one shape side by side, such as a cost and the plans that it leads to, with their numbers written in.
+
+    Args:
+        tables: title to table; each has its own colours, from the smallest to the largest of its values.
+        rows: names, written once, at the left.
+        columns: names, written below every table.
+    """
+    shape = (len(rows), len(columns))
+    figure, grid = panels(len(tables), aspect=shape[0] / shape[1] + 0.35)
+    casing = [withStroke(linewidth=2, foreground=colours.CASING)]
+    for axes, (title, table) in zip(grid, tables.items(), strict=True):
+        axes.imshow(table, cmap=colours.HEAT, aspect="auto")
+        for (row, column), value in np.ndenumerate(table):
+            written = f"{value:.2f}".rstrip("0").rstrip(".")
+            axes.text(column, row, written, ha="center", va="center", color="white", fontsize=8, path_effects=casing)
+        axes.set_title(title)
+        axes.set_xticks(range(shape[1]), columns)
+        axes.set_yticks(range(shape[0]), rows if axes is grid[0] else [""] * shape[0])
+        axes.tick_params(length=0)
+    return figure
+
+
 def threshold_strip(
     image: Image,
     heat: Float[np.ndarray, "height width"],

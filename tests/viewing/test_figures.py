@@ -127,6 +127,19 @@ def test_similarity_table_has_films_in_rows_texts_in_columns_and_true_pairs_outl
     assert corners == {(-0.46, -0.46), (0.54, 0.54)}
 
 
+def test_mass_tables_write_every_number_into_its_cell():
+    cost, plan = np.array([[0.25, 1.0], [0.0, 0.5], [2.0, 3.0]]), np.arange(6.0).reshape(3, 2)
+    figure = figures.mass_tables({"cost": cost, "plan": plan}, ["r1", "r2", "r3"], ["s1", "s2"])
+    left, right = figure.axes
+    assert {text.get_position(): float(text.get_text()) for text in left.texts} == {
+        (column, row): cost[row, column] for row in range(3) for column in range(2)
+    }
+    assert np.array_equal(right.images[0].get_array(), plan) and right.get_title() == "plan"
+    assert [label.get_text() for label in left.get_yticklabels()] == ["r1", "r2", "r3"]
+    assert not any(label.get_text() for label in right.get_yticklabels())
+    assert all([label.get_text() for label in axes.get_xticklabels()] == ["s1", "s2"] for axes in figure.axes)
+
+
 def test_threshold_strip_writes_the_iou_of_valid_pixels():
     heat = np.zeros(IMAGE.shape, np.float32)
     heat[:, 10:30] = 0.25
