@@ -125,6 +125,7 @@ def test_6_what_fits_is_drawn_hot_where_it_lies():
 @pytest.mark.parametrize("name", METHODS)
 def test_6_a_map_is_read_through_heads_that_the_loss_has_trained(name):
     keys = recipe(Path("nowhere"), method=name)
+    keys["alignment"] = {"reconstruction_weight": 0, "masking": None} if name == "mlip" else {}
     config = validated(RunConfig, keys, where="small")
     model, objective = METHODS[name].model(config).train(), METHODS[name].objective(config)
     images = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,143 @@
+"""On a GPU the same code gives the same losses and gradients, and every recipe at paper scale takes a real step."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from alignment.batches import paired
+from small_runs import small_config, use_small_text_encoder
+
+from cxrtutor.alignment import (
+    GlobalAlignment,
+    LocalAlignment,
+    MaskedContrast,
+    PairedFeatures,
+    PrototypeAlignment,
+    TokenAlignment,
+    TransportAlignment,
+)
+from cxrtutor.data.masks import patch_mask
+from cxrtutor.methods.config import load_config
+from cxrtutor.methods.registry import METHODS, method
+from cxrtutor.pretraining.loop import Training, pretrain
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+OBJECTIVES = {
+    "global": GlobalAlignment,
+    "words": lambda: LocalAlignment("words", "shallow"),
+    "sentences": lambda: LocalAlignment("sentences", "deep", background=True),
+    "tokens": lambda: TokenAlignment(weights="uniform"),
+    "prototypes": lambda: PrototypeAlignment(8, 5, frozen_epochs=0),
+    "transport": TransportAlignment,
+    "unbalanced transport": lambda: TransportAlignment(relaxation=(None, 0.1)),
+    "partial transport": lambda: TransportAlignment(mass=0.5),
+    "masked contrast": lambda: MaskedContrast(weights="uniform"),
+}
+REPORTS = [2, 0, 3, 1, 4]
+RECIPES = sorted(Path("configs/paper").glob("*.yaml"))
+BATCH = 32
+
+
+@pytest.fixture(autouse=True)
+def full_float32():
+    """Tensor cores round float32 to 10 bits of mantissa; what is compared here is the arithmetic."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def loss_and_gradient(objective, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    pairs = paired(REPORTS)
+    moved = PairedFeatures(pairs.image.to(device), pairs.text.to(device))
+    loss = objective.to(device)(moved).loss
+    loss.backward()
+    leaves = (pairs.image.deep, pairs.image.shallow, pairs.image.pooled, pairs.text.words, pairs.text.sentences)
+    return loss.detach().cpu(), torch.cat([leaf.grad.flatten() for leaf in leaves if leaf.grad is not None])
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_loss_and_gradient_are_those_of_the_processor(name: str) -> None:
+    torch.manual_seed(0)
+    objective = OBJECTIVES[name]()
+    expected, on_gpu = (loss_and_gradient(objective, device) for device in ("cpu", "cuda"))
+    assert torch.allclose(on_gpu[0], expected[0], rtol=1e-4)
+    assert torch.allclose(on_gpu[1], expected[1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_half_precision_stays_finite_and_near(name: str, half: torch.dtype) -> None:
+    torch.manual_seed(0)
+    objective = OBJECTIVES[name]()
+    exact, _ = loss_and_gradient(objective, "cpu")
+    with torch.autocast("cuda", half):
+        loss, gradient = loss_and_gradient(objective, "cuda")
+    assert torch.allclose(loss.float(), exact, rtol=0.02) and gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains(name: str, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_text_encoder(monkeypatch)
+    settings = {"reconstruction_weight": 0} if name == "mlip" else {}
+    config = small_config(data, method=name).model_copy(update={"alignment": settings})
+    log = pretrain(config, accelerator="cuda").log()
+    assert np.mean([entry["loss"] for entry in log[-3:]]) < np.mean([entry["loss"] for entry in log[:3]])
+
+
+def test_a_decoder_trains(data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_text_encoder(monkeypatch)
+    config = small_config(data, method="mlip", precision="bf16-mixed", learning_rate=0.001)
+    encoder = config.model.image_encoder.model_copy(update={"name": "vit-mini", "trainable": True})
+    config = config.model_copy(update={"model": config.model.model_copy(update={"image_encoder": encoder})})
+    log = pretrain(config, accelerator="cuda").log()
+    assert log[-1]["reconstruction/error"] < log[0]["reconstruction/error"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_at_paper_scale_takes_real_steps(path: Path) -> None:
+    config = load_config(path, {"model.image_encoder.pretrained": False, "model.text_encoder.pretrained": False})
+    torch.manual_seed(0)
+    chosen = method(config.method)
+    training = Training(chosen.model(config), chosen.objective(config)).to("cuda").train()
+    optimizer = torch.optim.AdamW([p for p in training.parameters() if p.requires_grad], lr=1e-4)
+    images = torch.rand(BATCH, 1, config.model.image_size, config.model.image_size, device="cuda")
+    lines = (
+        "Moderate left pleural effusion.",
+        "The heart is enlarged.",
+        "No pneumothorax.",
+        "Nodule in the right lung.",
+    )
+    random = np.random.default_rng(0)
+    reports = [list(random.permutation(lines)[: random.integers(1, 5)]) for _ in range(BATCH)]
+    masking = training.model.architecture.masking
+    hidden = None
+    if masking is not None:
+        side = config.model.image_size // masking.patch
+        hidden = torch.from_numpy(patch_mask(range(BATCH), 0, (side, side), masking.ratio)).to("cuda")
+    before = {name: p.detach().clone() for name, p in training.named_parameters() if p.requires_grad}
+    losses, seconds = [], 0.0
+    for _ in range(6):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = training(images, reports, hidden)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        torch.cuda.synchronize()
+        seconds = time.perf_counter() - began
+        losses.append(loss.item())
+    gib = torch.cuda.max_memory_allocated() / 2**30
+    print(
+        f"{path.stem}: {BATCH / seconds:.0f} images/s, at most {gib:.1f} GiB, loss {losses[0]:.2f} to {losses[-1]:.2f}"
+    )
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+    # Prototypes stay in the first epoch; a gradient of the pooled map alone reaches no other depth.
+    changed = {name for name, p in training.named_parameters() if name in before and not torch.equal(p, before[name])}
+    assert {name.split(".")[1] for name in changed} >= {"image_encoder", "text_encoder", "image_projection"}
