@@ -28,8 +28,12 @@ from torch.autograd.function import once_differentiable
 
 from .global_alignment import directions
 from .ragged import Runs, by_length, sorted_by_length
-from .similarity import CHUNK_ELEMENTS, KEPT_BYTES
+from .similarity import KEPT_BYTES
 from .sinkhorn import SinkhornSettings, sinkhorn
+
+CHUNK_ELEMENTS = 2**21
+"""Regions x units handled at once: 8 MiB of float32, in as many blocks as there are lengths of reports. With fewer the
+many small operations cost more than what they compute."""
 
 
 def cross_modal_cost(

@@ -13,8 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 Work = Callable[[], object]
 
 
-def seconds(works: Mapping[str, Work], repeats: int) -> dict[str, float]:
-    """The least processor seconds of each of several pieces of work.
+def seconds(
+    works: Mapping[str, Work], repeats: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, float]:
+    """The least processor seconds of each of several pieces of work, or seconds by another clock.
 
     They take turns, so that all meet the same machine, and the least of `repeats` is what the machine's other tenants
     lengthened least. One turn more comes first and does not count.
@@ -22,9 +24,9 @@ def seconds(works: Mapping[str, Work], repeats: int) -> dict[str, float]:
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats + 1):
         for name, work in works.items():
-            start = time.process_time()
+            start = clock()
             work()
-            taken[name].append(time.process_time() - start)
+            taken[name].append(clock() - start)
     return {name: min(times[1:]) for name, times in taken.items()}
 
 
