@@ -1280,7 +1280,7 @@ def token_weights(answer):
     inputs=[
         (np.array([[2.0, 0.5, 1.0], [0.0, 1.0, 3.0], [1.0, -1.0, 0.5]]), np.array([0.5, 0.3, 0.2])),
         (np.array([[1.0, 4.0], [0.0, 1.0]]), np.array([0.5, 0.5])),
-        (np.array([[700.0]]), np.array([1.0])),
+        (np.array([[1000.0]]), np.array([1.0])),
     ],
 )
 def token_choice(answer):
