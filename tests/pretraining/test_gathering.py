@@ -11,7 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
 
-from cxrtutor.alignment import GlobalAlignment, PairedFeatures, SentenceAlignment
+from cxrtutor.alignment import GlobalAlignment, PairedFeatures, TransportAlignment
 from cxrtutor.alignment.alignment import Reconstruction
 from cxrtutor.encoders.features import ImageFeatures, TextFeatures
 from cxrtutor.pretraining.gathering import gather_pairs
@@ -71,7 +71,7 @@ def pairs_of(values: dict[str, Tensor], rows: slice, weight: Tensor) -> PairedFe
 def loss_of(pairs: PairedFeatures) -> Tensor:
     error = pairs.reconstruction.predicted - pairs.reconstruction.pixels
     decoded = error.square().mean(2)[pairs.reconstruction.hidden].mean()
-    return GlobalAlignment(temperature=0.1)(pairs).loss + SentenceAlignment()(pairs).loss + decoded
+    return GlobalAlignment(temperature=0.1)(pairs).loss + TransportAlignment()(pairs).loss + decoded
 
 
 def tensors_of(part: object, name: str = "") -> dict[str, Tensor | None]:
