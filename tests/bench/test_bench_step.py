@@ -37,7 +37,9 @@ def encoded(report):
         return model.image_encoder(images), model.text_encoder(reports)
 
     def train():
-        torch.autograd.backward([x.sum() for side in encode() for x in vars(side).values() if x.requires_grad])
+        torch.autograd.backward(
+            [x.sum() for side in encode() for x in vars(side).values() if x is not None and x.requires_grad]
+        )
 
     with torch.no_grad():
         features = encode()
