@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pixels import any_pixel
-from widget_page import assert_fits, assert_stands_out, written
+from widget_page import assert_fits, assert_stands_out, opened, written
 
 from cxrtutor.localization.attention import ReportAttention
 from cxrtutor.viewing.widgets.attention_explorer import AttentionExplorer
@@ -62,16 +60,14 @@ def numbers(values: np.ndarray) -> str:
 
 
 @pytest.fixture
-def explorer(request, tmp_path: Path, open_page):
+def explorer(request):
     """A page with one explorer, over http or from a file; at the end nothing was asked for and nothing went wrong."""
     image = np.random.default_rng(2).random((48, 48), dtype=np.float32)
-    written(tmp_path, AttentionExplorer(image, ATTENTION, [lesion((48, 48)), None, None, None]))
-    from_file = getattr(request, "param", "http") == "file"
-    base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
-    page, watch = open_page(f"{base}/page.html", reduced_motion="reduce")
-    page.get_by_role("toolbar").wait_for()
-    yield page
-    watch.assert_silent()
+    with opened(
+        request, AttentionExplorer(image, ATTENTION, [lesion((48, 48)), None, None, None]), reduced_motion="reduce"
+    ) as page:
+        page.get_by_role("toolbar").wait_for()
+        yield page
 
 
 def shown(page) -> tuple[str, str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from pixels import any_pixel
-from widget_page import assert_fits, written
+from widget_page import assert_fits, opened
 
 from cxrtutor.evaluation.metrics import dice, iou
 from cxrtutor.localization.heatmap import min_max
@@ -41,15 +39,11 @@ def expected(case: Case, threshold: float) -> tuple[str, str]:
 
 
 @pytest.fixture
-def explorer(request, tmp_path: Path, open_page):
+def explorer(request):
     """A page with two widgets, over http or from a file; at the end nothing was asked for and nothing went wrong."""
-    written(tmp_path, HeatMapExplorer(CASES), HeatMapExplorer([WITHOUT_TRUTH]))
-    from_file = getattr(request, "param", "http") == "file"
-    base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
-    page, watch = open_page(f"{base}/page.html")
-    page.get_by_role("slider", name="Threshold").first.wait_for()
-    yield page
-    watch.assert_silent()
+    with opened(request, HeatMapExplorer(CASES), HeatMapExplorer([WITHOUT_TRUTH])) as page:
+        page.get_by_role("slider", name="Threshold").first.wait_for()
+        yield page
 
 
 def shown(page) -> tuple[str, str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pixels import any_pixel
-from widget_page import assert_fits, assert_stands_out, written
+from widget_page import assert_fits, assert_stands_out, opened, written
 
 from cxrtutor.viewing.widgets.prototype_map import MappedStudy, PrototypeMap
 
@@ -41,15 +39,11 @@ def studies() -> list[MappedStudy]:
 
 
 @pytest.fixture
-def prototype_map(request, tmp_path: Path, open_page):
+def prototype_map(request):
     """A page with one map, over http or from a file; at the end nothing was asked for and nothing went wrong."""
-    written(tmp_path, PrototypeMap(studies(), PROTOTYPES, prototype_names=("first", "second")))
-    from_file = getattr(request, "param", "http") == "file"
-    base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
-    page, watch = open_page(f"{base}/page.html")
-    page.get_by_role("listbox").wait_for()
-    yield page
-    watch.assert_silent()
+    with opened(request, PrototypeMap(studies(), PROTOTYPES, prototype_names=("first", "second"))) as page:
+        page.get_by_role("listbox").wait_for()
+        yield page
 
 
 def option(page, name: str):

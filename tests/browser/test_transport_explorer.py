@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pixels import any_pixel
-from widget_page import assert_fits, assert_stands_out, written
+from widget_page import assert_fits, assert_stands_out, opened, written
 
 import cxrtutor.viewing.widgets
 from cxrtutor.alignment.sinkhorn import Transport, sinkhorn
@@ -108,20 +108,17 @@ def lesion() -> np.ndarray:
 
 
 @pytest.fixture
-def explorer(request, tmp_path: Path, open_page):
+def explorer(request):
     """A page with one explorer, over http or from a file; at the end nothing was asked for and nothing went wrong."""
     image = np.random.default_rng(2).random((48, 48), dtype=np.float32)
     truths = [lesion(), None, None, None]
-    written(
-        tmp_path,
+    with opened(
+        request,
         TransportExplorer(image, SENTENCES, COST, truths, region_mass=REGION_MASS, sentence_mass=SENTENCE_MASS),
-    )
-    from_file = getattr(request, "param", "http") == "file"
-    base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
-    page, watch = open_page(f"{base}/page.html", reduced_motion="reduce")
-    page.get_by_role("toolbar").wait_for()
-    yield page
-    watch.assert_silent()
+        reduced_motion="reduce",
+    ) as page:
+        page.get_by_role("toolbar").wait_for()
+        yield page
 
 
 @cache

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from cxrtutor.viewing.widgets.page_widget import PageWidget
 
@@ -30,6 +34,21 @@ def written(tmp_path: Path, *widgets: PageWidget) -> None:
         f"<main>{html}</main></html>",
         encoding="utf-8",
     )
+
+
+@contextmanager
+def opened(request: pytest.FixtureRequest, *widgets: PageWidget, **context_options: object) -> Iterator:
+    """For a fixture: a page with these widgets, over http or, with the parameter "file", from a file.
+
+    At the end nothing was asked for and nothing went wrong.
+    """
+    tmp_path, open_page = map(request.getfixturevalue, ("tmp_path", "open_page"))
+    written(tmp_path, *widgets)
+    from_file = getattr(request, "param", "http") == "file"
+    base = tmp_path.as_uri() if from_file else request.getfixturevalue("server")
+    page, watch = open_page(f"{base}/page.html", **context_options)
+    yield page
+    watch.assert_silent()
 
 
 def assert_fits(page, width: int, left: str, right: str) -> bool:
