@@ -24,7 +24,8 @@ VERSION = 1
 """Part of every view's key: raised when a view comes to show or say something else."""
 
 _ERRORS = 1
-"""Tells the draws of errors from other draws for the same study."""
+"""Of the draws of errors. The first moved copy draws from the same numbers: reports and images of one study, of which
+neither can be told from the other."""
 
 ROTATION, SHIFT, ZOOM = 5.0, 0.04, 0.05
 """The most that a moved image is turned (degrees), shifted (share of its sides) and enlarged or reduced."""
