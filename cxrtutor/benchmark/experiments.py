@@ -12,10 +12,12 @@ from ..methods.config import RunConfig, Strict, load_config, read_yaml, validate
 
 
 class RunSpec(Strict):
-    """A recipe (path relative to the experiments' file) and what this run changes in it, by dotted key."""
+    """A recipe (path relative to the experiments' file) and what this run changes in it, by dotted key; measured on
+    `findings` alone where these are given."""
 
     config: str
     changes: dict[str, Any] = Field(default_factory=dict)
+    findings: tuple[str, ...] = ()
 
 
 class ExperimentSpec(Strict):
@@ -41,6 +43,7 @@ class Trial:
     protocol: str
     prompts: str
     retrieval: str | None
+    findings: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -72,6 +75,7 @@ def _trials(name: str, spec: ExperimentSpec, folder: Path) -> list[Trial]:
             protocol=spec.protocol,
             prompts=spec.prompts,
             retrieval=spec.retrieval,
+            findings=recipe.findings,
         )
         for run, recipe in spec.runs.items()
         for seed in spec.seeds

@@ -83,6 +83,8 @@ def trial_key(trial: Trial) -> str:
     measured = {"splits": trial.splits, "protocol": trial.protocol, "prompts": trial.prompts}
     if trial.retrieval is not None:
         measured["retrieval"] = trial.retrieval
+    if trial.findings:
+        measured["findings"] = trial.findings
     return store.content_key({"run": run_key(trial.config), **measured})
 
 
@@ -110,7 +112,8 @@ def run_trial(trial: Trial) -> Record:
 def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements:
     """`model` on a split of the trial's set, by the trial's protocol and prompts."""
     studies = open_studies(trial.config.data.set, split, trial.config.data.edition)
-    return evaluate(model, model.image_source(studies), studies, trial.protocol, trial.prompts)
+    measured = evaluate(model, model.image_source(studies), studies, trial.protocol, trial.prompts)
+    return measured.of_findings(trial.findings) if trial.findings else measured
 
 
 def retrieval_of_model(model: AlignedModel, trial: Trial) -> dict[str, Measurements]:

@@ -26,6 +26,8 @@ VERSION = 1
 _ERRORS = 1
 """Of the draws of errors. The first moved copy draws from the same numbers: reports and images of one study, of which
 neither can be told from the other."""
+_EXCHANGE = 2
+"""Of the draw of studies whose reports are exchanged."""
 
 ROTATION, SHIFT, ZOOM = 5.0, 0.04, 0.05
 """The most that a moved image is turned (degrees), shifted (share of its sides) and enlarged or reduced."""
@@ -59,12 +61,14 @@ class View:
         studies: the set.
         image: changes an image, given the study's index.
         report: changes a report, given the study's index.
+        reports_of: whose report each study is given, by position; its own by default.
     """
 
     key: str
     studies: Studies
     image: Callable[[int, UInt8[np.ndarray, "height width"]], UInt8[np.ndarray, "height width"]] | None = None
     report: Callable[[int, Report], Report] | None = None
+    reports_of: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.studies)
@@ -79,6 +83,8 @@ class View:
     def reports(self) -> list[Report]:
         """All reports, in order."""
         reports = self.studies.reports()
+        if self.reports_of is not None:
+            reports = [reports[position] for position in self.reports_of]
         return reports if self.report is None else [self.report(*numbered) for numbered in enumerate(reports)]
 
 
@@ -131,7 +137,9 @@ def without_places(studies: Studies) -> View:
     return View(_key(studies, "without places"), studies, report=lambda index, report: reworded(report, remove_places))
 
 
-def with_errors(studies: Studies, *, swap_side: float = 0.0, drop: float = 0.0, invent: float = 0.0) -> View:
+def with_errors(
+    studies: Studies, *, swap_side: float = 0.0, drop: float = 0.0, invent: float = 0.0, exchange: float = 0.0
+) -> Studies:
     """The same images, and reports that say wrong things, each always the same ones.
 
     Args:
@@ -139,13 +147,25 @@ def with_errors(studies: Studies, *, swap_side: float = 0.0, drop: float = 0.0, 
         swap_side: probability, for each finding, that left is said for right.
         drop: probability, for each finding, that the report is silent about it.
         invent: probability, for each report, that it gains a sentence on a finding that is not there.
+        exchange: share of the studies whose reports are then passed around among them, so that none keeps its own.
     """
     rates = {"swap_side": swap_side, "drop": drop, "invent": invent}
-    return View(
-        _key(studies, "with errors", *rates.values()),
-        studies,
-        report=lambda index, report: corrupt(report, np.random.default_rng([index, _ERRORS]), **rates),
-    )
+    if any(rates.values()):
+        studies = View(
+            _key(studies, "with errors", *rates.values()),
+            studies,
+            report=lambda index, report: corrupt(report, np.random.default_rng([index, _ERRORS]), **rates),
+        )
+    return _with_exchanged_reports(studies, exchange) if exchange else studies
+
+
+def _with_exchanged_reports(studies: Studies, share: float) -> View:
+    """The reports of some studies passed on in a ring. With a higher share the same studies are in it, and more."""
+    number = len(studies)
+    drawn = np.random.default_rng([_EXCHANGE]).permutation(number)[: round(share * number)]
+    reports_of = np.arange(number)
+    reports_of[drawn] = np.roll(drawn, 1)
+    return View(_key(studies, "exchanged reports", share), studies, reports_of=reports_of.tolist())
 
 
 def training_views(
@@ -167,7 +187,7 @@ def training_views(
         places: False takes the words that say where out of all reports.
         errors: how often reports say something wrong, as `with_errors` takes it.
     """
-    described = with_errors(studies, **errors) if any(errors.values()) else studies
+    described = with_errors(studies, **errors)
     described = described if places else without_places(described)
     pairs = [(studies, described), *((moved(studies, n), described) for n in range(1, moved_copies + 1))]
     return pairs + [(mirrored(images), mirrored(reports)) for images, reports in pairs] if mirror else pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..data.prompts import simple_prompt
+from ..data.prompts import DESCRIPTIONS, simple_prompt
 from ..data.study import Finding, Study
 from ..errors import InputError
 
@@ -22,6 +22,11 @@ def simple(finding: Finding) -> str:
     return simple_prompt(finding.name)
 
 
+def described(finding: Finding) -> str | None:
+    """What the category looks like, without its name; nothing for one of which no description is at hand."""
+    return DESCRIPTIONS.get(finding.name)
+
+
 def report(study: Study) -> Ask:
     """The whole report at once: what is present, what is absent, and what is normal."""
     return lambda finding: study.report.text
@@ -30,6 +35,7 @@ def report(study: Study) -> Ask:
 PROMPTS: dict[str, Callable[[Study], Ask]] = {
     "precise": lambda study: precise,
     "simple": lambda study: simple,
+    "described": lambda study: described,
     "report": report,
 }
 

@@ -22,11 +22,12 @@ class Strict(BaseModel):
 
 
 class ReportErrors(Strict):
-    """How often training reports are made to say something wrong (`cxrtutor.data.teaching.corrupt`)."""
+    """How often training reports are made to say something wrong (`cxrtutor.data.views.with_errors`)."""
 
     swap_side: float = Field(default=0.0, ge=0, le=1)
     drop: float = Field(default=0.0, ge=0, le=1)
     invent: float = Field(default=0.0, ge=0, le=1)
+    exchange: float = Field(default=0.0, ge=0, le=1)
 
 
 class TrainingText(Strict):
@@ -61,12 +62,14 @@ class Views(Strict):
 class DataConfig(Strict):
     """Which studies: an edition of the teaching set, or a prepared set's folder.
 
-    `subset` trains on the first so many training studies only (for data-scaling experiments and tests).
+    `subset` trains on the first so many training studies only (for data-scaling experiments and tests). `without` leaves
+    out those that show one of these findings; it needs a set whose findings are known.
     """
 
     set: str = "teaching"
     edition: Literal["full", "quick"] = "full"
     subset: int | None = Field(default=None, gt=0)
+    without: tuple[str, ...] = ()
     text: TrainingText = TrainingText()
     views: Views = Views()
 

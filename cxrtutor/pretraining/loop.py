@@ -20,12 +20,13 @@ from tqdm import tqdm
 
 from .. import store
 from ..alignment.alignment import Objective
+from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
 from ..data.views import Studies, training_views
 from ..encoders.caching import CachedImages, CachedTexts, Choice, LiveImages, LiveTexts, text_source
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError
-from ..methods.config import OptimizationConfig, RunConfig
+from ..methods.config import DataConfig, OptimizationConfig, RunConfig
 from ..methods.model import AlignedModel
 from ..methods.registry import method
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -159,6 +160,25 @@ def _check_training_text(config: RunConfig) -> None:
         )
 
 
+def _shown_studies(studies: StudyDataset, asked: DataConfig) -> Int[np.ndarray, " shown"]:
+    """Which training studies a run is shown: the first so many, less those with a finding that it goes without.
+
+    Raises:
+        InputError: no study is left, or none shows one of these findings.
+    """
+    shown = np.arange(min(len(studies), asked.subset or len(studies)))
+    if not asked.without:
+        return shown
+    findings = studies.finding_names()
+    if strange := set(asked.without) - set().union(*findings):
+        known = ", ".join(sorted(set().union(*findings))) or "none"
+        raise InputError(f"data.without: no study shows {', '.join(sorted(strange))}. Known findings: {known}.")
+    kept = shown[[findings[index].isdisjoint(asked.without) for index in shown]]
+    if not len(kept):
+        raise InputError(f"data.without: no study is left without {', '.join(asked.without)}. Leave fewer out.")
+    return kept
+
+
 class _Trainer:
     """One call of `pretrain`."""
 
@@ -184,27 +204,27 @@ class _Trainer:
             validation = self._open("validation")
             self.validation = Pairs.of(training.model, validation)
             self.validation_masks = MaskedImages.of(training.model, validation, copies=1)
-        self.studies = min(len(views[0][0]), config.data.subset or len(views[0][0]))
+        self.studies = _shown_studies(views[0][0], config.data)
         self._check_shares()
         if config.model.projection.standardize:
             with torch.no_grad():
-                sample = np.arange(min(self.studies, STANDARDIZATION_SAMPLE))
+                sample = self.studies[:STANDARDIZATION_SAMPLE]
                 training.eval().model.image_projection.measure(self.views[0].images.batch(sample))
         self.plain = training
         groups = _parameter_groups(training, options)
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[options.optimizer]
         optimizer = kind(groups, weight_decay=options.weight_decay, betas=options.betas)
         self.module, self.optimizer = self.fabric.setup(training, optimizer)
-        self.steps_per_epoch = len(batches(self.studies, options.batch_size, config.seed, 0))
+        self.steps_per_epoch = len(batches(len(self.studies), options.batch_size, config.seed, 0))
         self.total = self.steps_per_epoch * options.epochs
 
-    def _open(self, split: str) -> Studies:
+    def _open(self, split: str) -> StudyDataset:
         return open_studies(self.config.data.set, split, self.config.data.edition)
 
     def _check_shares(self) -> None:
         """Every process must get its part of every batch."""
         size, world = self.config.optimization.batch_size, self.fabric.world_size
-        if size % world or min(self.studies, len(self.validation.images)) < world:
+        if size % world or min(len(self.studies), len(self.validation.images)) < world:
             raise InputError(
                 f"Batches cannot be shared by {world} processes: optimization.batch_size = {size} must be a multiple "
                 "of their number, and the set must hold a training and a validation study for each."
@@ -222,9 +242,9 @@ class _Trainer:
         try:
             for epoch in range(done // self.steps_per_epoch, self.config.optimization.epochs):
                 self.plain.objective.on_epoch(epoch)
-                order = batches(self.studies, self.config.optimization.batch_size, self.config.seed, epoch)
+                order = batches(len(self.studies), self.config.optimization.batch_size, self.config.seed, epoch)
                 for indices in order[step - epoch * self.steps_per_epoch :]:
-                    entry = self._step(step, indices)
+                    entry = self._step(step, self.studies[indices])
                     step += 1
                     bar.update()
                     bar.set_postfix(loss=f"{entry['loss']:.3f}")

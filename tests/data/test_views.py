@@ -120,6 +120,7 @@ def test_every_view_has_a_key_of_its_own_that_stays() -> None:
     def views() -> list[Studies]:
         one = [CHESTS, mirrored(CHESTS), moved(CHESTS, 1), moved(CHESTS, 2), without_places(CHESTS)]
         one += [with_errors(CHESTS, drop=0.5), with_errors(CHESTS, swap_side=0.5), with_errors(CHESTS, drop=0.4)]
+        one += [with_errors(CHESTS, exchange=0.4), with_errors(CHESTS, exchange=0.5)]
         return [*one, *(mirrored(view) for view in one[1:]), moved(mirrored(CHESTS), 1)]
 
     keys = [view.key for view in views()]
@@ -172,6 +173,39 @@ def test_training_views_hold_errors_in_their_reports() -> None:
     assert reports.reports() == with_errors(CHESTS, swap_side=1.0).reports() != CHESTS.reports()
     [(_, plain)] = training_views(CHESTS, 0, False, True, {"swap_side": 0.0})
     assert plain is CHESTS
+
+
+class Numbered(Chests):
+    """Every report says whose it is."""
+
+    def reports(self) -> list[Report]:
+        return [Report({}, (Sentence(str(index)),)) for index in range(len(self))]
+
+
+def _told(share: float) -> list[int]:
+    """Whose report each study is given."""
+    return [int(report.text) for report in with_errors(Numbered(), exchange=share).reports()]
+
+
+def test_exchanged_reports_are_those_of_other_studies() -> None:
+    def strangers(share: float) -> set[int]:
+        return {index for index, other in enumerate(_told(share)) if index != other}
+
+    assert np.array_equal(with_errors(CHESTS, exchange=0.5).images(EVERY), CHESTS.images(EVERY))
+    assert sorted(_told(0.5)) == list(EVERY)  # none is lost, none is there twice
+    assert len(strangers(0.5)) == 6
+    assert strangers(0.25) < strangers(0.5) < strangers(1.0) == set(EVERY)
+
+
+def test_errors_are_put_into_reports_before_these_are_exchanged() -> None:
+    wrong = with_errors(CHESTS, drop=1.0).reports()
+    assert sorted(r.text for r in with_errors(CHESTS, drop=1.0, exchange=1.0).reports()) == sorted(
+        r.text for r in wrong
+    )
+
+
+def test_no_error_leaves_the_set_as_it_is() -> None:
+    assert with_errors(CHESTS) is CHESTS
 
 
 def test_a_view_of_no_images() -> None:

@@ -15,6 +15,11 @@ def test_the_two_ways_of_the_paper():
     assert asking("simple")(STUDY)(EFFUSION) == "Findings suggesting pleural effusion."
 
 
+def test_a_description_does_without_the_name():
+    assert asking("described")(STUDY)(EFFUSION) == "Fluid above the diaphragm."
+    assert asking("described")(STUDY)(Finding("hernia", "hernia")) is None
+
+
 def test_a_report_asks_for_all_at_once():
     assert asking("report")(STUDY)(EFFUSION) == "Small left effusion. No pneumothorax."
 
@@ -24,5 +29,5 @@ def test_a_function_is_a_way_to_ask():
 
 
 def test_an_unknown_way_is_refused():
-    with pytest.raises(InputError, match="precise, simple, report"):
+    with pytest.raises(InputError, match="precise, simple, described, report"):
         asking("vague")

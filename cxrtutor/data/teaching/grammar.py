@@ -17,11 +17,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ..prompts import simple_prompt
+from ..prompts import DESCRIPTIONS, simple_prompt
 from ..reports import compose_report
 from ..study import Report, Sentence
 from . import lexicon
-from .lesion import Lesion
+from .lesion import UNSEEN_FINDINGS, Lesion
 from .lexicon import LEXICON, Noun, Terms
 
 T = TypeVar("T")
@@ -80,14 +80,12 @@ def prompts_for_unseen(finding: str) -> dict[str, str]:
     Raises:
         KeyError: `finding` is not one of `UNSEEN_FINDINGS`.
     """
-    descriptions = {
-        "viral pneumonia": "Bilateral peripheral ground-glass opacities.",
-        "cavity": "Rounded mass that contains air.",
-    }
+    if finding not in UNSEEN_FINDINGS:
+        raise KeyError(finding)
     return {
         "name": simple_prompt(finding),
         "pneumonia": simple_prompt("pneumonia"),
-        "description": descriptions[finding],
+        "description": DESCRIPTIONS[finding],
     }
 
 
