@@ -1,4 +1,4 @@
-"""Two wordings that ask for a category: by its name, and without. Reports and protocols need them: they lie below both."""
+"""Two wordings that ask for a category: by its name, and without. Reports and protocols need both, so it lies below."""
 
 DESCRIPTIONS = {
     "consolidation": "Patchy airspace opacity.",

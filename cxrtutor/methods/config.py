@@ -62,8 +62,8 @@ class Views(Strict):
 class DataConfig(Strict):
     """Which studies: an edition of the teaching set, or a prepared set's folder.
 
-    `subset` trains on the first so many training studies only (for data-scaling experiments and tests). `without` leaves
-    out those that show one of these findings; it needs a set whose findings are known.
+    `subset` trains on the first so many training studies only (for data-scaling experiments and tests); `without` on
+    those that show none of these findings, which must be known.
     """
 
     set: str = "teaching"

@@ -68,6 +68,12 @@ def test_reports_are_read_without_images(folder, monkeypatch):
     assert reports[2].sentences[2].findings == (0, 1)
 
 
+def test_findings_are_named_without_images(folder, monkeypatch):
+    monkeypatch.setattr("cxrtutor.data.dataset.decoded_image", None)
+    named = StudyDataset(folder, "train").finding_names()
+    assert named == [{finding.name for finding in make_study(index).findings} for index in range(85)]
+
+
 def test_keys_tell_sets_and_splits_apart(folder, tmp_path):
     other = make_set(tmp_path, {"train": 2}, recipe="another")
     keys = [StudyDataset(folder, "train").key, StudyDataset(folder, "test").key, StudyDataset(folder).key]

@@ -246,6 +246,20 @@ class TestLookingBack:
         torch.testing.assert_close(measured, images.deep.mean((0, 2, 3)))
 
 
+def studies_seen(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Fills with the training studies that steps are shown."""
+    seen: set[int] = set()
+    original = loop.Pairs.batch
+
+    def batch(pairs: loop.Pairs, indices: np.ndarray, *choice: Any) -> loop.Inputs:
+        if len(pairs.images) == COUNTS["train"]:
+            seen.update(indices.tolist())
+        return original(pairs, indices, *choice)
+
+    monkeypatch.setattr(loop.Pairs, "batch", batch)
+    return seen
+
+
 def with_data(config: RunConfig, **settings: Any) -> RunConfig:
     """The run with other settings in its `data` group."""
     return validated(RunConfig, config.model_dump() | {"data": config.data.model_dump() | settings}, where="test")
@@ -480,19 +494,28 @@ class TestSizes:
     def test_a_subset_is_the_beginning_of_the_set(
         self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        seen: set[int] = set()
-        original = loop.Pairs.batch
-        monkeypatch.setattr(
-            loop.Pairs,
-            "batch",
-            lambda pairs, indices, *choice: (
-                (len(pairs.images) == COUNTS["train"] and seen.update(indices.tolist()))
-                or original(pairs, indices, *choice)
-            ),
-        )
-        config = small_config(data)
-        pretrain(config.model_copy(update={"data": config.data.model_copy(update={"subset": 10})}))
+        seen = studies_seen(monkeypatch)
+        pretrain(with_data(small_config(data), subset=10))
         assert seen == set(range(10))
+
+    def test_studies_with_a_finding_are_not_shown(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = [{"mass"} if index % 3 else {"mass", "hernia"} for index in range(COUNTS["train"])]
+        monkeypatch.setattr(loop.StudyDataset, "finding_names", lambda studies: names)
+        seen = studies_seen(monkeypatch)
+        pretrain(with_data(small_config(data), subset=20, without=("hernia",)))
+        assert seen == {index for index in range(20) if index % 3}
+
+    @pytest.mark.parametrize(
+        ("without", "message"), [(("scoliosis",), "no study shows scoliosis"), (("mass",), "no study is left")]
+    )
+    def test_a_finding_that_cannot_be_left_out_is_told(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch, without: tuple[str, ...], message: str
+    ) -> None:
+        monkeypatch.setattr(loop.StudyDataset, "finding_names", lambda studies: [{"mass"}] * len(studies))
+        with pytest.raises(InputError, match=message):
+            pretrain(with_data(small_config(data), without=without))
 
     def test_mixed_precision_is_close_to_full(self, data: Path, home: Path, uninterrupted: Run) -> None:
         run = pretrain(small_config(data, precision="bf16-mixed"))
