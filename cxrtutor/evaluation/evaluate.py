@@ -14,14 +14,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.study import Study
+from ..data.study import Finding, Study
 from ..encoders.features import ImageFeatures
 from ..errors import InputError
 from ..localization.localize import MapsSimilarity, in_use
+from ..localization.presence import presence
 from ..localization.prompts import Ask, asking
 from ..localization.protocols import Protocol, protocol_named
 from .measurements import Measurements
-from .metrics import cnr, iou, pointing
+from .metrics import cnr, iou_at, pointing
 from .truth import truth_mask
 
 BATCH_SAMPLES = 64
@@ -44,7 +45,8 @@ class Sample:
 
     Attributes:
         index: the study's position in its set.
-        lesions: which of the study's findings are asked for; they are measured as one.
+        lesions: which of the study's findings are asked for; they are measured as one. None of them for a
+            finding that the study does not show.
         finding: their category (of the first, should they differ).
     """
 
@@ -57,8 +59,12 @@ class Sample:
     truth: Bool[np.ndarray, "height width"]
 
 
-def samples_of(index: int, study: Study, ask: Ask) -> Iterator[Sample]:
-    """The questions to one study; findings asked for in the same words are one question, as in AFLoc's code."""
+def samples_of(index: int, study: Study, ask: Ask, absent: Sequence[str] = ()) -> Iterator[Sample]:
+    """The questions to one study; findings asked for in the same words are one question, as in AFLoc's code.
+
+    An annotated study is also asked for those categories of `absent` that it does not show, each by the prompt of a
+    finding whose phrase is the category's name, unless something that it shows is asked for in these words.
+    """
     asked: dict[str, list[int]] = {}
     for number, finding in enumerate(study.findings):
         prompt = ask(finding)
@@ -68,6 +74,11 @@ def samples_of(index: int, study: Study, ask: Ask) -> Iterator[Sample]:
         findings = [study.findings[number] for number in numbers]
         truth = truth_mask(findings, study.image.shape)
         yield Sample(index, study.id, study.patient, tuple(numbers), findings[0].name, prompt, truth)
+    shown = {finding.name for finding in study.findings}
+    for name in absent if study.annotated else ():
+        prompt = ask(Finding(name, phrase=name))
+        if name not in shown and prompt is not None and prompt not in asked:
+            yield Sample(index, study.id, study.patient, (), name, prompt, truth_mask((), study.image.shape))
 
 
 def evaluate(
@@ -76,6 +87,7 @@ def evaluate(
     studies: Sequence[Study],
     protocol: str | Protocol = "afloc",
     prompts: str | Ask = "precise",
+    absent: Sequence[str] = (),
 ) -> Measurements:
     """Ask `model` for every finding of every study and measure the answers.
 
@@ -86,63 +98,98 @@ def evaluate(
         protocol: the name of a protocol, or a protocol.
         prompts: "precise" (the finding's phrase), "simple" ("Findings suggesting ..."), "report" (the whole report), or
             a function of a finding.
+        absent: categories that every annotated study which does not show them is asked for as well. Their truth is
+            empty, so that they count only for protocols over all pairs, and are undefined under others.
 
     Raises:
-        InputError: there is no such protocol or no such prompts, a mask does not fit its image, or no finding is asked
-            for.
+        InputError: there is no such protocol or no such prompts, the protocol has to be tuned first, a mask does not
+            fit its image, or no finding is asked for.
     """
-    protocol, ask_of = protocol_named(protocol), asking(prompts)
+    protocol = protocol_named(protocol)
     rows = []
-    with in_use(model) as device:
-        for samples in _batches(_asked(studies, ask_of)):
-            features = images.batch([sample.index for sample in samples]).to(device)
-            similarity = model.similarity_maps(features, [sample.prompt for sample in samples])
-            truth = torch.from_numpy(np.stack([sample.truth for sample in samples])).to(similarity.device)
-            scores = measure(similarity, truth, protocol)
-            rows.append(
-                pd.DataFrame(
-                    _described(samples) | {name: value.double().cpu().numpy() for name, value in scores.items()}
-                )
-            )
-    if not rows:
-        raise InputError("No study of this set holds a finding to ask for, so there is nothing to measure.")
+    for samples, similarity, truth in answers(model, images, studies, prompts, absent):
+        scores = measure(similarity, truth, protocol, [sample.finding for sample in samples])
+        rows.append(
+            pd.DataFrame(_described(samples) | {name: value.double().cpu().numpy() for name, value in scores.items()})
+        )
     name = prompts if isinstance(prompts, str) else getattr(prompts, "__name__", repr(prompts))
     return Measurements(pd.concat(rows, ignore_index=True), protocol.name, name)
+
+
+Answers = tuple[list[Sample], Float[Tensor, "batch grid_height grid_width"], Bool[Tensor, "batch height width"]]
+"""Questions with the model's similarity maps and the truths."""
+
+
+def answers(
+    model: MapsSimilarity,
+    images: ImageSource,
+    studies: Sequence[Study],
+    prompts: str | Ask = "precise",
+    absent: Sequence[str] = (),
+) -> Iterator[Answers]:
+    """What `evaluate` measures, in batches of images of one size; takes what it takes.
+
+    Raises:
+        InputError: there are no such prompts, a mask does not fit its image, or no finding is asked for.
+    """
+    ask_of = asking(prompts)
+    asked = False
+    for samples in _batches(_asked(studies, ask_of, absent)):
+        asked = True
+        with in_use(model) as device:
+            features = images.batch([sample.index for sample in samples]).to(device)
+            similarity = model.similarity_maps(features, [sample.prompt for sample in samples])
+        yield (
+            samples,
+            similarity,
+            torch.from_numpy(np.stack([sample.truth for sample in samples])).to(similarity.device),
+        )
+    if not asked:
+        raise InputError("No study of this set holds a finding to ask for, so there is nothing to measure.")
 
 
 def measure(
     similarity: Float[Tensor, "batch grid_height grid_width"],
     truth: Bool[Tensor, "batch height width"],
     protocol: Protocol,
+    findings: Sequence[str] = (),
 ) -> dict[str, Float[Tensor, " batch"]]:
-    """The metrics of a batch of similarity maps by name: the columns that `Measurements` describes."""
+    """The metrics of a batch of similarity maps by name: the columns that `Measurements` describes.
+
+    Args:
+        similarity: a map for each question.
+        truth: what was to be found.
+        protocol: how it is measured.
+        findings: the category that each map was asked for, which thresholds of findings need.
+
+    Raises:
+        InputError: the protocol cannot cut these maps (`Protocol.cuts`).
+    """
     heat = protocol.heat(similarity, tuple(truth.shape[1:]))
-    cuts = protocol.cuts(heat)
-    judged = truth & ~heat.isnan()
-    # One threshold at a time: the masks of all together would be the largest thing in memory.
-    overlap = torch.stack(
-        [iou(heat > cut[:, None, None], judged, empty_prediction=protocol.empty_prediction) for cut in cuts.T]
-    )
+    overlap = iou_at(heat, protocol.cuts(heat, findings, presence(similarity)), truth, over=protocol.over)
     scores = {
         "iou": _over_thresholds(overlap, protocol),
         "dice": _over_thresholds(2 * overlap / (1 + overlap), protocol),  # Dice, without counting every pixel again
         "cnr": cnr(heat, truth),
         "pointing": pointing(heat, truth),
     }
-    if protocol.over_thresholds == "mean" and len(overlap) > 1:
-        scores |= {f"iou@{cut:g}": values for cut, values in zip(protocol.thresholds, overlap, strict=True)}
+    if protocol.over_thresholds == "mean" and overlap.shape[1] > 1:
+        scores |= {f"iou@{cut:g}": values for cut, values in zip(protocol.thresholds, overlap.T, strict=True)}
     return scores
 
 
-def _over_thresholds(scores: Float[Tensor, "thresholds batch"], protocol: Protocol) -> Float[Tensor, " batch"]:
-    return scores.amax(dim=0) if protocol.over_thresholds == "best" else scores.nanmean(dim=0)
+def _over_thresholds(scores: Float[Tensor, "batch thresholds"], protocol: Protocol) -> Float[Tensor, " batch"]:
+    """Thresholds at which a sample does not count are left out; NaN where it counts at none."""
+    if protocol.upper_bound:
+        return scores.nan_to_num(-1.0).amax(dim=1).masked_fill(scores.isnan().all(dim=1), torch.nan)
+    return scores.nanmean(dim=1)
 
 
-def _asked(studies: Sequence[Study], ask_of: Callable[[Study], Ask]) -> Iterator[Sample]:
+def _asked(studies: Sequence[Study], ask_of: Callable[[Study], Ask], absent: Sequence[str]) -> Iterator[Sample]:
     progress = tqdm(range(len(studies)), desc="measuring", unit="study", disable=None, delay=5)
     for index in progress:
         study = studies[index]
-        yield from samples_of(index, study, ask_of(study))
+        yield from samples_of(index, study, ask_of(study), absent)
 
 
 def _batches(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
@@ -160,6 +207,6 @@ def _batches(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
 
 def _described(samples: Sequence[Sample]) -> dict[str, list[str]]:
     described = {key: [getattr(sample, key) for sample in samples] for key in ("study", "patient", "finding")}
-    described["lesions"] = ["+".join(map(str, sample.lesions)) for sample in samples]
+    described["lesions"] = ["+".join(map(str, sample.lesions)) or f"no {sample.finding}" for sample in samples]
     described["prompt"] = [sample.prompt for sample in samples]
     return described
