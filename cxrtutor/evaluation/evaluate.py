@@ -166,7 +166,17 @@ def measure(
         InputError: the protocol cannot cut these maps (`Protocol.cuts`).
     """
     heat = protocol.heat(similarity, tuple(truth.shape[1:]))
-    overlap = iou_at(heat, protocol.cuts(heat, findings, presence(similarity)), truth, over=protocol.over)
+    return measure_heat(heat, protocol.cuts(heat, findings, presence(similarity)), truth, protocol)
+
+
+def measure_heat(
+    heat: Float[Tensor, "batch height width"],
+    cuts: Float[Tensor, "batch thresholds"],
+    truth: Bool[Tensor, "batch height width"],
+    protocol: Protocol,
+) -> dict[str, Float[Tensor, " batch"]]:
+    """The metrics of a batch of heat maps by name, for maps and thresholds that are as `protocol` makes them."""
+    overlap = iou_at(heat, cuts, truth, over=protocol.over)
     scores = {
         "iou": _over_thresholds(overlap, protocol),
         "dice": _over_thresholds(2 * overlap / (1 + overlap), protocol),  # Dice, without counting every pixel again
