@@ -1,10 +1,11 @@
 """How well a mask or a heat map fits the truth: IoU, Dice, CNR and the pointing game, for whole batches.
 
-Rules shared by all four:
+Rules shared by all:
 
 - Where there is nothing to find (no true pixel among those that are judged), a metric is undefined: NaN, to be counted
-  and reported, never averaged in.
-- Pixels that are not judged (NaN in a heat map, False in `valid`) do not exist.
+  and reported, never averaged in. Only IoU and Dice may be asked for more or for less (`Over`).
+- Pixels that are not judged (NaN in a heat map, False in `valid`) do not exist. So a heat map that is NaN throughout
+  leaves nothing to find. `Protocol.heat` never gives one: what a model leaves blank becomes an empty prediction there.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..localization.protocols import Over
+
 
 def iou(
     mask: Bool[Tensor, "*batch height width"],
     truth: Bool[Tensor, "*#batch height width"],
     valid: Bool[Tensor, "*#batch height width"] | None = None,
     *,
-    empty_prediction: float = 0.0,
+    over: Over = "positives",
 ) -> Float[Tensor, "*batch"]:
     """Intersection over union (Jaccard index), in [0, 1].
 
@@ -27,11 +30,10 @@ def iou(
         mask: predicted pixels.
         truth: true pixels; dimensions before the last two broadcast, so that many thresholds share one truth.
         valid: pixels that are judged; all by default.
-        empty_prediction: what an empty mask scores where there is something to find. 0 is what the formula gives;
-            AFLoc's code has NaN, which leaves such images out of the mean and so flatters.
+        over: which pairs count, where one of the two or both are empty; NaN for the others.
     """
     both, predicted, true = _overlap(mask, truth, valid)
-    return _scored(both / (predicted + true - both), predicted, true, empty_prediction)
+    return _counted(both / (predicted + true - both), predicted, true, over)
 
 
 def dice(
@@ -39,14 +41,40 @@ def dice(
     truth: Bool[Tensor, "*#batch height width"],
     valid: Bool[Tensor, "*#batch height width"] | None = None,
     *,
-    empty_prediction: float = 0.0,
+    over: Over = "positives",
 ) -> Float[Tensor, "*batch"]:
     """Dice coefficient: twice the intersection over the sum of both areas, in [0, 1]; equals 2 IoU / (1 + IoU).
 
     Takes what `iou` takes.
     """
     both, predicted, true = _overlap(mask, truth, valid)
-    return _scored(2 * both / (predicted + true), predicted, true, empty_prediction)
+    return _counted(2 * both / (predicted + true), predicted, true, over)
+
+
+def iou_at(
+    heat: Float[Tensor, "batch height width"],
+    cuts: Float[Tensor, "batch thresholds"],
+    truth: Bool[Tensor, "batch height width"],
+    *,
+    over: Over = "positives",
+) -> Float[Tensor, "batch thresholds"]:
+    """`iou` of every map's mask above every one of its thresholds, where the heat is judged.
+
+    Every pixel is looked at once, however many thresholds there are: it is counted by how many of them it exceeds, and
+    the area above a threshold is a sum of such counts.
+    """
+    levels = cuts.shape[1] + 1
+    ordered, order = cuts.sort(dim=1)
+    valid = ~heat.isnan().flatten(1)
+    exceeded = torch.searchsorted(ordered, heat.flatten(1).contiguous(), out_int32=True)
+    bins = exceeded + levels * truth.flatten(1) + 2 * levels * torch.arange(len(heat), device=heat.device)[:, None]
+    counts = torch.bincount(bins[valid], minlength=2 * levels * len(heat)).view(-1, 2, levels).float()
+    # The area above threshold k is that of the pixels which exceed more than k of them.
+    above = counts.flip(2).cumsum(dim=2).flip(2)
+    both, predicted = above[:, 1, 1:], above.sum(dim=1)[:, 1:]
+    true = above[:, 1, :1]
+    scores = _counted(both / (predicted + true - both), predicted, true, over)
+    return scores.gather(1, order.argsort(dim=1))
 
 
 def cnr(
@@ -86,6 +114,24 @@ def pointing(
     return torch.where(_area(truth) > 0, hit.to(heat.dtype), torch.nan)
 
 
+def points_hit(
+    points: Float[Tensor, "*batch points 2"], truth: Bool[Tensor, "*batch height width"]
+) -> Float[Tensor, "*batch"]:
+    """Hit rate of points that people marked: 1 where any lies in the truth, else 0 (CheXlocalize's human benchmark).
+
+    Args:
+        points: x and y in pixels from the left upper corner, of which a pixel covers [i, i + 1); NaN where a row has
+            fewer points than others. Points outside the image, and no points at all, miss.
+        truth: true pixels; NaN is returned where there are none.
+    """
+    height, width = truth.shape[-2:]
+    columns, rows = points.nan_to_num(-1.0).floor().long().unbind(dim=-1)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+    hit = (truth.flatten(-2).gather(-1, places) & inside).any(dim=-1)
+    return torch.where(_area(truth) > 0, hit.to(points.dtype), torch.nan)
+
+
 def _area(pixels: Bool[Tensor, "*batch height width"]) -> Float[Tensor, "*batch"]:
     return pixels.float().sum(dim=(-2, -1))  # summing floats is several times faster than counting booleans
 
@@ -101,14 +147,16 @@ def _overlap(
     return _area(mask & truth), _area(mask), _area(truth)
 
 
-def _scored(
+def _counted(
     score: Float[Tensor, "*batch"],
     predicted: Float[Tensor, "*batch"],
     true: Float[Tensor, "*#batch"],
-    empty_prediction: float,
+    over: Over,
 ) -> Float[Tensor, "*batch"]:
-    score = torch.where(predicted == 0, empty_prediction, score)
-    return torch.where(true == 0, torch.nan, score)
+    """NaN for the pairs that do not count; where both areas are 0 the score is NaN already."""
+    if over == "true positives":
+        score = torch.where(predicted == 0, torch.nan, score)
+    return score if over == "all" else torch.where(true == 0, torch.nan, score)
 
 
 def _moments(

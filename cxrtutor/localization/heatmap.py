@@ -116,13 +116,16 @@ def upsample(
     return square[:, top : top + height, left : left + width]
 
 
-def keep_centre(maps: Float[Tensor, "batch height width"], fraction: float) -> Float[Tensor, "batch height width"]:
-    """NaN everywhere but in the central `fraction` of the letterboxed square's side.
+def keep_centre(
+    maps: Float[Tensor, "batch height width"], fraction: float, of: Literal["longer", "shorter"] = "longer"
+) -> Float[Tensor, "batch height width"]:
+    """NaN everywhere but in a central square, whose side is a `fraction` of the image's longer or shorter side.
 
-    AFLoc judges the central 196 of 224 pixels, because its training images were cropped so.
+    AFLoc judges the central 196 of 224 pixels of the letterboxed square, because its training images were cropped so;
+    BioViL the central 480 of 512 pixels of the image's shorter side, because it is shown no more.
     """
     height, width = maps.shape[1:]
-    reach = fraction * max(height, width) / 2
+    reach = fraction * (max(height, width) if of == "longer" else min(height, width)) / 2
 
     def inside(length: int) -> Bool[Tensor, " length"]:
         centres = torch.arange(length, device=maps.device) + 0.5

@@ -18,7 +18,7 @@ from ..data.study import Box
 from ..encoders.features import ImageFeatures
 from ..errors import InputError
 from .heatmap import HeatMap
-from .protocols import Protocol, protocol_named
+from .protocols import PerFinding, Protocol, protocol_named
 
 
 @runtime_checkable
@@ -83,17 +83,20 @@ def localize(
         protocol: the name of a protocol, or a protocol.
         threshold: in the protocol's units; by default the middle one of the protocol's, or the one that its rule finds.
 
+    No gate is applied: what is asked for is looked for.
+
     Raises:
         InputError: the prompt is empty or too long for the model, the image is empty, there is no such protocol, or the
-            protocol cannot choose a threshold without the truth.
+            protocol cannot choose a threshold from the map alone.
     """
     protocol = protocol_named(protocol)
     if not prompt.strip():
         raise InputError("The prompt is empty. Ask in words, such as 'small left pleural effusion'.")
     if image.ndim != 2 or not image.size:
         raise InputError(f"An image of shape {image.shape} cannot be asked about; give one of rows x columns.")
-    if protocol.over_thresholds == "best" and threshold is None:
-        raise InputError(f"The protocol {protocol.name!r} chooses its threshold by the truth. Give a threshold.")
+    if threshold is None and (protocol.upper_bound or isinstance(protocol.thresholds, PerFinding)):
+        by = "by the truth" if protocol.upper_bound else "for each finding"
+        raise InputError(f"The protocol {protocol.name!r} chooses its threshold {by}. Give a threshold.")
 
     square, _ = letterbox(image, model.image_size)
     with in_use(model) as device:

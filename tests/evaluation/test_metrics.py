@@ -55,7 +55,6 @@ def test_iou_and_dice_keep_their_laws(seed):
 def test_what_is_empty_follows_its_rule(metric):
     nothing, something = torch.zeros(4, 4, dtype=torch.bool), torch.eye(4, dtype=torch.bool)
     assert metric(nothing, something) == 0
-    assert metric(nothing, something, empty_prediction=math.nan).isnan()
     assert metric(something, nothing).isnan()
     assert metric(nothing, nothing).isnan()
     assert metric(something, something, nothing).isnan()  # the truth lies where nothing is judged
