@@ -56,6 +56,13 @@ def test_films_and_reports_look_for_each_other_where_a_trial_asks_for_it(
     assert_same_measurements(record, Record.load(tmp_path / "record.json"))
 
 
+def test_a_run_is_measured_on_the_findings_that_it_names(trials: Sequence[Trial]) -> None:
+    everything, some = (run_trial(replace(trials[0], findings=names)) for names in ((), ("effusion",)))
+    assert set(some.measurements["test"].rows.finding) == {"effusion"}
+    expected = everything.measurements["test"].of_findings(["effusion"]).rows
+    pd.testing.assert_frame_equal(some.measurements["test"].rows, expected)
+
+
 def test_its_curve_is_the_logs_mean_of_every_epoch(trials: Sequence[Trial], tmp_path: Path) -> None:
     config = trials[0].config
     longer = config.model_copy(update={"optimization": config.optimization.model_copy(update={"epochs": 2})})
@@ -77,7 +84,7 @@ def test_only_what_is_missing_is_run(trials: Sequence[Trial], tmp_path: Path, mo
     assert run_missing(trials, tmp_path) == []
 
 
-@pytest.mark.parametrize("change", ["learning rate", "loop", "protocol", "prompts", "splits", "retrieval"])
+@pytest.mark.parametrize("change", ["learning rate", "loop", "protocol", "prompts", "splits", "retrieval", "findings"])
 def test_an_outdated_record_is_refused_and_made_again(
     trials: Sequence[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -92,6 +99,7 @@ def test_an_outdated_record_is_refused_and_made_again(
         monkeypatch.setattr(loop, "VERSION", loop.VERSION + 1)
     else:
         other = {"protocol": "chexlocalize", "prompts": "simple", "splits": ("validation",), "retrieval": "test"}
+        other |= {"findings": ("effusion",)}
         trial = replace(trial, **{change: other[change]})
     with pytest.raises(InputError, match=r"another configuration, other data or another .* runs it again"):
         recorded(trial, tmp_path)
