@@ -28,16 +28,21 @@ class Interval:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
     def excludes(self, value: float | int) -> bool:
-        """Whether `value` lies outside the limits."""
-        return not self.low <= value <= self.high
+        """Whether `value` lies outside the limits; limits that are undefined (NaN) exclude nothing."""
+        return value < self.low or value > self.high
 
 
 def interval(
     measurements: Measurements, metric: str, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Interval:
-    """The macro mean of a metric with its percentile interval over patients."""
+    """The macro mean of a metric with its percentile interval over patients; NaN where no sample has the metric."""
     rows = measurements.rows
     return _interval(rows[metric], rows["finding"], rows["patient"], resamples, level, seed)
+
+
+def intervals_by_finding(measurements: Measurements, metric: str) -> dict[str, Interval]:
+    """The mean of a metric with its `interval` for every finding alone, in alphabetical order."""
+    return {name: interval(measurements.of_findings([name]), metric) for name in sorted(set(measurements.rows.finding))}
 
 
 def paired_difference(
@@ -84,6 +89,8 @@ def _interval(values, categories, patients, resamples: int, level: float, seed: 
     number = len(np.unique(columns[2]))
     draws = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=resamples)
     value = macro_means(*columns, np.ones((1, number)))[0]
+    means = macro_means(*columns, draws.astype(float))
+    means = means[~np.isnan(means)]  # a draw may miss every patient whose samples are defined
     tail = (1 - level) / 2
-    low, high = np.nanquantile(macro_means(*columns, draws.astype(float)), [tail, 1 - tail])
+    low, high = np.quantile(means, [tail, 1 - tail]) if len(means) else (np.nan, np.nan)
     return Interval(float(value), float(low), float(high))

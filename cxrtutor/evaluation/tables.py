@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import InputError
-from .bootstrap import Interval, interval
+from ..localization.protocols import PROTOCOLS
+from .bootstrap import Interval, interval, paired_difference
 from .measurements import METRICS, Measurements
+from .published import Published
 
 _TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing"}
+_PUBLISHED = "Published: other films, other training. Not to be compared number by number with the rows above"
+_NOTHING = "-"
 
 
 @dataclass(frozen=True, eq=False)
 class LocalizationTable:
     """Methods in rows, metrics in columns, macro means with 95 % intervals over patients.
 
-    Shows itself as text (`print`), HTML (in a notebook), LaTeX (`to_latex`) and CSV (`to_csv`).
+    Shows itself as text (`print`), HTML (in a notebook), LaTeX (`to_latex`) and CSV (`to_csv`). Below it stands how
+    many samples there are, and how many of them a metric leaves out.
 
     Attributes:
         methods: a row's name to what was measured.
         metrics: the columns.
+        reference: the row that all others are compared with, on the same samples: beside every metric, the paired
+            difference to it. Where its interval holds 0, the two rows do not measurably differ.
+        across_protocols: lets rows of different protocols stand in one table, which then says so, and each row how it
+            was measured. That is a table about protocols and not about methods.
+        published: figures that stand below a rule; see `beside`.
+        dataset: what the rows were measured on, said where published figures of other sets stand below.
 
     Raises:
-        InputError: there is no row, or the rows were measured under different protocols.
+        InputError: there is no row; the rows were measured under different protocols, and nobody asked for that; the
+            reference is no row, or was measured on other samples than another row.
     """
 
     methods: Mapping[str, Measurements]
     metrics: Sequence[str] = METRICS
+    reference: str | None = None
+    across_protocols: bool = False
+    published: Sequence[Published] = ()
+    dataset: str = "this set"
 
     def __post_init__(self) -> None:
         protocols = {name: measured.protocol for name, measured in self.methods.items()}
@@ -37,12 +53,34 @@ class LocalizationTable:
             raise InputError("A table needs at least one row.")
         if len(set(protocols.values())) > 1:
             named = ", ".join(f"{name}: {protocol}" for name, protocol in protocols.items())
-            raise InputError(f"These rows were measured under different protocols and say nothing together ({named}).")
+            if not self.across_protocols:
+                raise InputError(
+                    f"These rows were measured under different protocols and say nothing together ({named}). "
+                    "If the protocols are what the table is about, say across_protocols=True."
+                )
+            if self.reference is not None:
+                raise InputError(
+                    f"Rows of different protocols ({named}) have no paired difference. Leave out the reference."
+                )
+        if self.reference is not None and self.reference not in protocols:
+            raise InputError(f"The reference {self.reference!r} is no row. The rows are: {', '.join(protocols)}.")
 
-    @property
-    def protocol(self) -> str:
-        """The one protocol of all rows."""
-        return next(iter(self.methods.values())).protocol
+    def beside(self, published: Sequence[Published], dataset: str | None = None) -> LocalizationTable:
+        """The table with published figures below a rule, each row with its data set, protocol, source and certainty.
+
+        They take part in nothing that the table says about differences.
+
+        Args:
+            published: such as `published.published(dataset="MS-CXR")`; figures of other metrics are left out.
+            dataset: what this table's own rows were measured on.
+
+        Raises:
+            InputError: none of the figures is of one of the table's metrics.
+        """
+        ours = [row for row in published if row.metric in self.metrics]
+        if not ours:
+            raise InputError(f"None of these figures is of the table's metrics ({', '.join(self.metrics)}).")
+        return replace(self, published=tuple(ours), dataset=dataset or self.dataset)
 
     @cached_property
     def intervals(self) -> dict[str, dict[str, Interval]]:
@@ -52,59 +90,192 @@ class LocalizationTable:
             for name, measured in self.methods.items()
         }
 
+    @cached_property
+    def differences(self) -> dict[str, dict[str, Interval]]:
+        """Every row but the reference, less the reference: method, then metric; empty without a reference."""
+        if self.reference is None:
+            return {}
+        base = self.methods[self.reference]
+        return {
+            name: {metric: paired_difference(measured, base, metric) for metric in self.metrics}
+            for name, measured in self.methods.items()
+            if name != self.reference
+        }
+
     @property
     def caption(self) -> str:
         """What the numbers are."""
-        return f"Macro mean over findings (95 % interval over patients), protocol {self.protocol}"
+        names = list(dict.fromkeys(map(_marked, self._protocols.values())))
+        under = f"protocol {names[0]}" if len(names) == 1 else f"rows of different protocols: {', '.join(names)}"
+        caption = f"Macro mean over findings (95 % interval over patients), {under}"
+        if self.reference is not None:
+            caption += f"; Δ: less {self.reference} on the same samples"
+        return caption
+
+    @property
+    def note(self) -> str:
+        """How many samples of how many patients there are, and how many of them each metric leaves out."""
+        sizes = {name: f"{len(one.rows)} samples of {one.rows.patient.nunique()} patients" for name, one in self._all}
+        parts = [_by_row(sizes)]
+        for metric in self.metrics:
+            missing = {name: int(one.undefined()[metric]) for name, one in self._all}
+            if any(missing.values()):
+                parts.append(f"{_title(metric)} undefined and left out: {_by_row(missing)}")
+        return ". ".join(parts) + "."
 
     def __str__(self) -> str:
-        cells = self._cells()
+        cells = [self._head, *self._rows, *self._published_rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
+        head, *lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
         ]
-        return "\n".join([self.caption, "", lines[0], "-" * max(map(len, lines)), *lines[1:]])
+        rule = "-" * max(map(len, [head, *lines]))
+        ours, others = lines[: len(self.methods)], lines[len(self.methods) :]
+        below = [rule, f"{_PUBLISHED}:", *others] if others else []
+        return "\n".join([self.caption, "", head, rule, *ours, *below, "", self.note])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head, *body = [[html.escape(cell) for cell in row] for row in self._cells()]
         # Jupyter's themes know tables of results, in light and dark, by the class that pandas gives them.
         lines = ['<table class="dataframe">', f"<caption>{html.escape(self.caption)}</caption>", "<thead><tr>"]
-        lines += [f'<th scope="col">{cell}</th>' for cell in head]
-        lines += ["</tr></thead>", "<tbody>"]
-        for name, *cells in body:
-            lines.append(f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        return "\n".join([*lines, "</tbody>", "</table>"])
+        lines += [f'<th scope="col">{html.escape(cell)}</th>' for cell in self._head]
+        lines += ["</tr></thead>", "<tbody>", *map(_html_row, self._rows), "</tbody>"]
+        across = f'colspan="{len(self._head)}"'
+        if self.published:
+            lines += ["<tbody>", f'<tr><th scope="rowgroup" {across}>{html.escape(_PUBLISHED)}</th></tr>']
+            lines += [*map(_html_row, self._published_rows), "</tbody>"]
+        lines.append(f"<tfoot><tr><td {across}>{html.escape(self.note)}</td></tr></tfoot>")
+        return "\n".join([*lines, "</table>"])
 
     def to_latex(self) -> str:
-        """A `tabular` in booktabs' style."""
-        head, *body = [" & ".join(map(_latex, row)) + r" \\" for row in self._cells()]
-        columns = "l" + "c" * len(self.metrics)
-        lines = [f"% {self.caption}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body]
+        """A `tabular` in booktabs' style; caption and note stand above it as comments."""
+        columns = "l" + "c" * (len(self._head) - 1)
+        lines = [f"% {self.caption}", f"% {self.note}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        lines += [_latex_row(self._head), r"\midrule", *map(_latex_row, self._rows)]
+        if self.published:
+            rule = rf"\multicolumn{{{len(self._head)}}}{{l}}{{\emph{{{_latex(_PUBLISHED)}}}}} \\"
+            lines += [r"\midrule", rule, *map(_latex_row, self._published_rows)]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def to_csv(self) -> str:
-        """Every number with its limits in columns of its own, to six decimals."""
+        """Every number with its limits in columns of its own, to six decimals; then protocol, samples, and how many of
+        them each metric leaves out. Published rows name their source, ours have none."""
         import pandas as pd
 
-        rows = {
-            name: {
-                f"{metric}{suffix}": limit
-                for metric, cell in cells.items()
-                for suffix, limit in (("", cell.value), ("_low", cell.low), ("_high", cell.high))
-            }
-            for name, cells in self.intervals.items()
-        }
-        frame = pd.DataFrame.from_dict(rows, orient="index").assign(protocol=self.protocol)
-        return frame.to_csv(index_label="method", float_format="%.6f")
+        rows = []
+        for name, measured in self._all:
+            row: dict[str, str | float] = {"method": name}
+            for metric, cell in self.intervals[name].items():
+                row |= _limits(metric, cell.value, cell.low, cell.high)
+            for metric, cell in self.differences.get(name, {}).items():
+                row |= _limits(f"{metric}_difference", cell.value, cell.low, cell.high)
+            missing = {f"{metric}_undefined": int(measured.undefined()[metric]) for metric in self.metrics}
+            rows.append(row | {"protocol": measured.protocol, "samples": len(measured.rows), **missing})
+        for figures in self._published_groups:
+            row = {"method": _published_name(figures[0])}
+            for one in figures:
+                row |= _limits(one.metric, one.value, one.low, one.high)
+            about = {key: getattr(figures[0], key) for key in ("protocol", "dataset", "source", "certainty")}
+            rows.append(row | about)
+        # Counts of ours stay whole numbers where published rows have none.
+        return pd.DataFrame(rows).convert_dtypes().to_csv(index=False, float_format="%.6f")
 
-    def _cells(self) -> list[list[str]]:
-        """Heading and rows as text."""
-        heading = ["Method", *(_TITLES.get(metric, metric) for metric in self.metrics)]
-        return [heading, *([name, *map(str, cells.values())] for name, cells in self.intervals.items())]
+    @property
+    def _all(self) -> list[tuple[str, Measurements]]:
+        return list(self.methods.items())
+
+    @property
+    def _protocols(self) -> dict[str, str]:
+        return {name: measured.protocol for name, measured in self._all}
+
+    @property
+    def _head(self) -> list[str]:
+        head = ["Method"]
+        for metric in self.metrics:
+            head += [_title(metric)] + ([f"Δ {_title(metric)}"] if self.reference is not None else [])
+        head += ["Protocol"] if self._names_protocols else []
+        return head + (["Data set", "Source"] if self.published else [])
+
+    @property
+    def _names_protocols(self) -> bool:
+        return bool(self.published) or len(set(self._protocols.values())) > 1
+
+    @property
+    def _rows(self) -> list[list[str]]:
+        """What was measured, as text."""
+        rows = []
+        for name, cells in self.intervals.items():
+            row = [name]
+            for metric, cell in cells.items():
+                row.append(str(cell))
+                if self.reference is not None:
+                    row.append(str(self.differences[name][metric]) if name in self.differences else _NOTHING)
+            row += [_marked(self._protocols[name])] if self._names_protocols else []
+            rows.append(row + ([self.dataset, "measured here"] if self.published else []))
+        return rows
+
+    @property
+    def _published_rows(self) -> list[list[str]]:
+        """What others published, as text."""
+        rows = []
+        for figures in self._published_groups:
+            cells = {one.metric: str(one) for one in figures}
+            row = [_published_name(figures[0])]
+            for metric in self.metrics:
+                row += [cells.get(metric, _NOTHING)] + ([_NOTHING] if self.reference is not None else [])
+            one = figures[0]
+            rows.append([*row, one.protocol, one.dataset, f"{one.source} ({one.certainty})"])
+        return rows
+
+    @property
+    def _published_groups(self) -> list[list[Published]]:
+        """The figures that belong into one row."""
+        groups: dict[tuple, list[Published]] = {}
+        for one in self.published:
+            key = (one.method, one.finding, one.labels, one.dataset, one.protocol, one.source, one.certainty)
+            groups.setdefault(key, []).append(one)
+        return list(groups.values())
+
+
+def _title(metric: str) -> str:
+    return _TITLES.get(metric, metric)
+
+
+def _marked(protocol: str) -> str:
+    """A protocol's name; one that looks at the truth says so."""
+    known = PROTOCOLS.get(protocol)
+    looks = known is not None and known.over_thresholds == "best"
+    return f"{protocol} (upper bound: its threshold is chosen by the truth)" if looks else protocol
+
+
+def _by_row(values: Mapping[str, str | int]) -> str:
+    """What holds for all rows once, and else row by row."""
+    different = set(values.values())
+    return str(different.pop()) if len(different) == 1 else ", ".join(f"{name} {one}" for name, one in values.items())
+
+
+def _published_name(one: Published) -> str:
+    labels = None if one.labels is None else f"{one.labels:.0%} of labels"
+    about = ", ".join(part for part in (one.finding, labels) if part)
+    return f"{one.method} ({about})" if about else one.method
+
+
+def _limits(name: str, value: float, low: float | None, high: float | None) -> dict[str, float]:
+    named = {name: value, f"{name}_low": low, f"{name}_high": high}
+    return {key: float("nan") if number is None else number for key, number in named.items()}
+
+
+def _html_row(row: Sequence[str]) -> str:
+    name, *cells = map(html.escape, row)
+    return f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _latex_row(row: Sequence[str]) -> str:
+    return " & ".join(map(_latex, row)) + r" \\"
 
 
 def _latex(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {"Δ": r"$\Delta$", "≈": r"$\approx$"}
     return "".join(special.get(char, "\\" + char if char in "&%$#_{}" else char) for char in text)

@@ -6,7 +6,14 @@ from scipy import stats
 from small_measurements import rows, table
 
 from cxrtutor.errors import InputError
-from cxrtutor.evaluation.bootstrap import Interval, interval, macro_means, paired_difference
+from cxrtutor.evaluation.bootstrap import (
+    Interval,
+    interval,
+    intervals_by_finding,
+    macro_means,
+    paired_difference,
+)
+from cxrtutor.evaluation.measurements import Measurements
 
 
 def test_one_category_and_one_sample_a_patient_is_scipys_percentile_interval():
@@ -84,3 +91,63 @@ def test_the_same_seed_gives_the_same_interval():
     narrow = interval(measured, "iou", level=0.5)
     assert narrow.high - narrow.low < interval(measured, "iou").high - interval(measured, "iou").low
     assert str(Interval(0.3251, 0.315, 0.334)) == "0.325 (0.315 to 0.334)"
+
+
+@st.composite
+def measured(draw):
+    """Up to thirty samples of three findings and six patients, some undefined."""
+    number = draw(st.integers(2, 30))
+    value = st.one_of(st.floats(-2, 2), st.just(float("nan")))
+    values = draw(st.lists(value, min_size=number, max_size=number))
+    patients = draw(st.lists(st.sampled_from("pqrstu"), min_size=number, max_size=number))
+    return rows(values, ("edema", "mass", "nodule"), patients)
+
+
+def limits(one: Interval) -> tuple[float, float, float]:
+    return one.value, one.low, one.high
+
+
+@given(measured(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(one, random):
+    order = list(range(len(one.rows)))
+    random.shuffle(order)
+    shuffled = Measurements(one.rows.iloc[order].reset_index(drop=True), one.protocol, one.prompts)
+    assert limits(interval(shuffled, "iou")) == pytest.approx(limits(interval(one, "iou")), nan_ok=True)
+
+
+@given(measured(), st.floats(0.1, 3), st.floats(-2, 2))
+def test_an_interval_moves_and_stretches_with_its_values(one, scale, shift):
+    other = Measurements(one.rows.assign(iou=scale * one.rows.iou + shift), one.protocol, one.prompts)
+    expected = [scale * limit + shift for limit in limits(interval(one, "iou"))]
+    assert limits(interval(other, "iou")) == pytest.approx(expected, nan_ok=True, abs=1e-9)
+
+
+@given(measured())
+def test_limits_lie_within_the_values_and_widen_with_the_level(one):
+    if one.rows.iou.isna().all():
+        return
+    narrow, wide = (interval(one, "iou", level=level) for level in (0.5, 0.95))
+    assert wide.low <= narrow.low <= narrow.high <= wide.high
+    assert one.rows.iou.min() - 1e-9 <= wide.low and wide.high <= one.rows.iou.max() + 1e-9
+
+
+@given(measured())
+def test_a_model_does_not_differ_from_itself(one):
+    difference = paired_difference(one, one, "iou")
+    assert limits(difference) in ((0, 0, 0), pytest.approx((np.nan,) * 3, nan_ok=True))
+    assert not difference.excludes(0)
+
+
+def test_a_metric_that_no_sample_has_excludes_nothing():
+    empty = interval(rows([np.nan] * 4, ("mass", "edema")), "iou")
+    assert limits(empty) == pytest.approx((np.nan,) * 3, nan_ok=True)
+    assert not empty.excludes(0)
+    assert Interval(0.1, 0.05, 0.2).excludes(0) and not Interval(0.1, 0.0, 0.2).excludes(0)
+
+
+def test_every_finding_alone():
+    one = rows(np.random.default_rng(0).random(40), ("mass", "edema"))
+    found = intervals_by_finding(one, "cnr")
+    assert list(found) == ["edema", "mass"]
+    assert found["mass"] == interval(one.of_findings(["mass"]), "cnr")
+    assert np.mean([cell.value for cell in found.values()]) == pytest.approx(interval(one, "cnr").value)
