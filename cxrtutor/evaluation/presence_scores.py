@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol as Interface
+from typing import runtime_checkable
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from torch import Tensor
 from tqdm import tqdm
 
 from ..data.prompts import simple_prompt
 from ..data.study import Study
+from ..encoders.features import ImageFeatures
 from ..errors import InputError
 from ..localization.localize import MapsSimilarity, in_use
 from ..localization.presence import presence
@@ -19,6 +23,17 @@ from .evaluate import ImageSource
 from .measurements import Measurements
 
 _BATCH = 64
+
+
+@runtime_checkable
+class AsksAll(Interface):
+    """What is asked of a model to fill a table: `methods.AlignedModel` offers it."""
+
+    def similarity_table(
+        self, features: ImageFeatures, prompts: Sequence[str]
+    ) -> Float[Tensor, "batch prompts grid_height grid_width"]:
+        """Every image asked with every prompt."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +71,12 @@ def presence_of(
 
 
 def presence_scores(
-    model: MapsSimilarity, images: ImageSource, studies: Sequence[Study], findings: Sequence[str] | None = None
+    model: AsksAll, images: ImageSource, studies: Sequence[Study], findings: Sequence[str] | None = None
 ) -> PresenceScores:
     """Ask every annotated study for every finding by the finding's name ("Findings suggesting ...").
 
     Args:
-        model: gives similarity maps of images and prompts.
+        model: gives similarity maps of all images with all prompts.
         images: position `i` holds the features of `studies[i]`.
         studies: their findings are the truth; studies that nobody looked through are left out.
         findings: the categories to ask for; by default all that the studies show.
@@ -79,12 +94,15 @@ def presence_scores(
     names = tuple(sorted(set().union(*shown)) if findings is None else findings)
     if not positions or not names:
         raise InputError("There is no annotated study with a finding to ask for, so there is nothing to measure.")
-    # Finding by finding: a batch then holds one prompt, which is embedded once.
-    prompts = [simple_prompt(name) for name in names for _ in positions]
-    scores = presence_of(model, images, positions * len(names), prompts)
+    prompts, scores = [simple_prompt(name) for name in names], []
+    with in_use(model) as device:
+        for start in tqdm(range(0, len(positions), _BATCH), desc="asking", unit="batch", disable=None, delay=5):
+            features = images.batch(positions[start : start + _BATCH]).to(device)
+            maps = model.similarity_table(features, prompts)
+            scores.append(presence(maps.flatten(0, 1)).view(maps.shape[:2]).double().cpu().numpy())
     ids, patients, splits = zip(*described, strict=True)
     return PresenceScores(
-        scores.reshape(len(names), len(positions)).T,
+        np.concatenate(scores),
         np.array([[name in present for name in names] for present in shown]),
         names,
         ids,

@@ -236,10 +236,20 @@ class AlignedModel(nn.Module):
         distinct = list(dict.fromkeys(prompts))
         row = {prompt: index for index, prompt in enumerate(distinct)}
         queries = self.embed_prompts(distinct)[[row[prompt] for prompt in prompts]]
+        return torch.einsum("bdhw,bd->bhw", self._compared_regions(features), queries.float())
+
+    @torch.no_grad()
+    def similarity_table(
+        self, features: ImageFeatures, prompts: Sequence[str]
+    ) -> Float[Tensor, "batch prompts grid_height grid_width"]:
+        """Every image asked with every prompt: the maps of `similarity_maps`, with each image projected only once."""
+        queries = self.embed_prompts(prompts)
+        return torch.einsum("bdhw,pd->bphw", self._compared_regions(features), queries.float())
+
+    def _compared_regions(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
+        """The regions as the read-out compares them with a prompt."""
         regions = self.region_map(features).float()
-        if self.architecture.readout.cosine:
-            regions = nn.functional.normalize(regions, dim=1)
-        return torch.einsum("bdhw,bd->bhw", regions, queries.float())
+        return nn.functional.normalize(regions, dim=1) if self.architecture.readout.cosine else regions
 
     def changeable_state(self) -> dict[str, Tensor]:
         """What training can change: the projections, and of the encoders what is trainable."""

@@ -22,6 +22,9 @@ class Bright:
         heights = features.pooled[:, 0] + torch.tensor([100.0 * ("nodule" in prompt) for prompt in prompts])
         return heights[:, None, None].expand(-1, 8, 8).clone()
 
+    def similarity_table(self, features, prompts):
+        return torch.stack([self.similarity_maps(features, [prompt] * len(features.pooled)) for prompt in prompts], 1)
+
 
 def test_every_annotated_study_is_asked_for_every_finding():
     box = (0, 0, 16, 16)

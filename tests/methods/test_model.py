@@ -54,6 +54,16 @@ def test_each_image_is_asked_its_own_prompt(lsm: AlignedModel, images: torch.Ten
     torch.testing.assert_close(both[1:], alone, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["lsm", "mgca"])
+def test_a_table_holds_the_maps_of_every_image_and_prompt(name: str, images: torch.Tensor) -> None:
+    model = fresh(name)
+    features = model.encode_images(images)
+    table = model.similarity_table(features, PROMPTS)
+    assert table.shape == (2, 2, 16, 16)
+    for column, prompt in enumerate(PROMPTS):
+        torch.testing.assert_close(table[:, column], model.similarity_maps(features, [prompt] * 2))
+
+
 def test_saved_and_loaded_it_gives_the_same_maps(lsm: AlignedModel, images: torch.Tensor, tmp_path: Path) -> None:
     features = lsm.encode_images(images)
     lsm.image_projection.measure(features)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 VERSION = 1
 """Raised whenever a picture or a report comes out differently, so that sets made before are not taken for new ones."""
 
+LICENCE = "CC BY 4.0; anatomy after LIDC-IDRI-0001 (CC BY 3.0, doi 10.7937/K9/TCIA.2015.LO9QL9SX)"
 SEED = 20_240_601
 SIZE = 128
 STUDIES_PER_SHARD = 50
@@ -113,7 +114,7 @@ def make_teaching_set(edition: str = "full", workers: int = 2) -> Path:
             asked_for(edition),
             name=f"teaching set, {edition} edition",
             version=str(VERSION),
-            licence="CC BY 4.0; anatomy after LIDC-IDRI-0001 (CC BY 3.0, doi 10.7937/K9/TCIA.2015.LO9QL9SX)",
+            licence=LICENCE,
             redistribution=True,
         )
     return folder
@@ -140,17 +141,27 @@ def shards_of(studies: dict[str, int]) -> list[Shard]:
     ]
 
 
-def make_study(split: str, index: int) -> Study:
+def make_study(split: str, index: int, without: int | None = None) -> Study:
     """Draw one patient and write the report; equal arguments give equal studies.
 
     The view is AP, since the CT behind all patients was taken supine with the arms raised. A study of the split
     "unseen" has one finding, the unseen ones in turn.
+
+    Args:
+        split: of the study.
+        index: its number in the split.
+        without: the position of one of its findings, to draw and report the same patient without it.
     """
     from .patient import draw_radiograph, sample_group, sample_lesions  # torch; who only waits does without
 
     rng = np.random.default_rng(np.random.SeedSequence((SEED, SPLITS.index(split), index)))
     draw = partial(
-        draw_radiograph, rng=rng, size=SIZE, outlines=_OUTLINES.get(split, "test"), shifted=split == "shifted"
+        draw_radiograph,
+        rng=rng,
+        size=SIZE,
+        outlines=_OUTLINES.get(split, "test"),
+        shifted=split == "shifted",
+        without=without,
     )
     if split == "unseen":
         finding = UNSEEN_FINDINGS[index % len(UNSEEN_FINDINGS)]
@@ -158,9 +169,10 @@ def make_study(split: str, index: int) -> Study:
     else:
         radiograph = draw(partial(sample_lesions, findings=FINDINGS))
     written = write_report(radiograph.lesions, rng)
+    patient = f"teaching-{split}-{index:05d}"
     return Study(
-        id=f"teaching-{split}-{index:05d}",
-        patient=f"teaching-{split}-{index:05d}",
+        id=patient if without is None else f"{patient}-without-{without}",
+        patient=patient,
         image=radiograph.image,
         report=written.report,
         findings=tuple(map(_finding, radiograph.lesions, written.phrases, radiograph.masks, radiograph.visibility)),

@@ -136,6 +136,7 @@ def draw_radiograph(
     size: int = 128,
     outlines: Outlines,
     shifted: bool = False,
+    without: int | None = None,
 ) -> Radiograph:
     """Draw one patient.
 
@@ -148,6 +149,9 @@ def draw_radiograph(
         size: pixels along each side.
         outlines: the split whose lung outlines may be used.
         shifted: another room: bedside distance, less dose, more scatter and blur, another display, another marker.
+        without: the position, among the lesions that equal arguments give otherwise, of one to take out of the patient
+            again. Anatomy, the other lesions, exposure, display, noise and marker stay what they are. The heart's
+            enlargement cannot be taken out: without it the patient would have another heart.
     """
     wanted = tuple(lesions(rng)) if callable(lesions) else tuple(lesions)
     heart = next((lesion for lesion in wanted if lesion.finding == "cardiomegaly"), None)
@@ -172,7 +176,8 @@ def draw_radiograph(
                 drawn.append(one)
                 break
     drawn, water = without_hidden(drawn, water, lung_fields, exposure, anatomy.geometry.pixel_mm)
-    return finished(anatomy, heart, drawn, water, exposure, rng, shifted)
+    left_out = None if without is None else without - (heart is not None)
+    return finished(anatomy, heart, drawn, water, exposure, rng, shifted, left_out)
 
 
 def without_hidden(drawn: list[Drawn], water, lung_fields, exposure: Exposure, pixel_mm: float):
@@ -236,11 +241,23 @@ def sample_heart(
     raise RuntimeError("No heart of the wanted size could be drawn; the asset must be damaged.")
 
 
-def finished(anatomy: Anatomy, heart, drawn, water, exposure, rng, shifted: bool) -> Radiograph:
-    """Expose and display; measure every lesion in the picture that came out."""
+def finished(
+    anatomy: Anatomy, heart, drawn: list[Drawn], water, exposure, rng, shifted: bool, left_out: int | None = None
+) -> Radiograph:
+    """Expose and display, with one of the drawn lesions `left_out`; measure every other in the resulting picture."""
     fields = anatomy.fields
     film = Film.adjusted_to(water, fields["left"] | fields["right"], exposure, anatomy.geometry.pixel_mm)
-    image = with_marker(film.displayed(film.noisy(film.detected(water), rng)), rng, shifted)
+    detected = film.detected(water)
+    noisy = film.noisy(detected, rng)
+    if left_out is not None:
+        if not 0 <= left_out < len(drawn):
+            raise ValueError("There is no such lesion that could be taken out.")
+        water = water - drawn[left_out].change
+        drawn = drawn[:left_out] + drawn[left_out + 1 :]
+        # The same photons miss: their number varies by its square root, and so does what the noise is worth.
+        bare = film.detected(water)
+        noisy = np.maximum(bare + (noisy - detected) * np.sqrt(bare / detected), np.float32(1 / exposure.photons))
+    image = with_marker(film.displayed(noisy), rng, shifted)
     lesions, masks, visibility = [], [], []
     if heart:
         ratio = anatomy.cardiothoracic_ratio
