@@ -1,0 +1,93 @@
+"""CheXlocalize: segmentations and the contours that they were made of agree; absent findings are said to be absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data.truth_layouts import (
+    CHEXLOCALIZE_FINDINGS,
+    CHEXPERT,
+    chexlocalize_annotations,
+    chexlocalize_segmentations,
+    rectangle,
+    salient_points,
+    written,
+)
+
+from cxrtutor.data.sources.chexlocalize import FINDINGS, read_annotations, read_salient_points, read_segmentations
+from cxrtutor.errors import InputError
+
+SIZE = (232, 282)
+MASK = rectangle((50, 60, 101, 81), SIZE)
+CONTOUR = [[50.2, 60.4], [150.3, 60.1], [150.1, 140.2], [50.0, 140.4]]
+
+
+def test_there_are_ten_findings() -> None:
+    assert set(FINDINGS) == set(CHEXLOCALIZE_FINDINGS) and len(FINDINGS) == 10
+
+
+def test_segmentations_and_annotations_say_the_same(tmp_path: Path) -> None:
+    drawn = read_annotations(chexlocalize_annotations(tmp_path / "a.json", SIZE, {CHEXPERT: {"Edema": [CONTOUR]}}))
+    coded = read_segmentations(chexlocalize_segmentations(tmp_path / "s.json", {CHEXPERT: {"Edema": MASK}}))
+    for found in (drawn, coded):
+        assert {one.name for one in found.findings} == set(FINDINGS) and found.problems == ()
+        [present] = [one for one in found.findings if one.present]
+        assert (present.image, present.name, present.patient, present.size) == (CHEXPERT, "Edema", "patient64541", SIZE)
+        assert np.array_equal(present.finding().mask, MASK)
+
+
+def test_contours_of_one_finding_are_united_and_cut_at_the_border(tmp_path: Path) -> None:
+    beyond = [[260, 200], [400, 200], [400, 500], [260, 500]]
+    path = chexlocalize_annotations(tmp_path / "a.json", SIZE, {CHEXPERT: {"Edema": [CONTOUR, beyond]}})
+    [present] = [one for one in read_annotations(path).findings if one.present]
+    assert np.array_equal(present.finding().mask, MASK | rectangle((260, 200, 99, 99), SIZE))
+
+
+@pytest.mark.parametrize(
+    "contours", [[[[1, 2]]], [[[1, 2], [3]]], [[[1, 2], ["a", 3]]], [[[1, 2], [float("nan"), 3]]], "x", [5]]
+)
+def test_a_broken_contour_is_named(contours: object, tmp_path: Path) -> None:
+    path = chexlocalize_annotations(tmp_path / "a.json", SIZE, {CHEXPERT: {"Edema": contours}})
+    found = read_annotations(path)
+    assert len(found.findings) == 9 and found.left_out == {(CHEXPERT, "Edema")}
+    assert f"a.json, {CHEXPERT}, Edema, Edema: " in found.problems[0]
+
+
+def test_a_broken_size_is_named(tmp_path: Path) -> None:
+    content = {CHEXPERT: {"img_size": [232], "Edema": [CONTOUR]}, "patient2_a": {"img_size": [232, 282]}}
+    found = read_annotations(written(tmp_path / "a.json", json.dumps(content)))
+    assert {one.image for one in found.findings} == {"patient2_a"} and len(found.problems) == 10
+    assert "img_size: [232] is not [height, width]" in found.problems[0]
+
+
+def test_damaged_run_lengths_are_named(tmp_path: Path) -> None:
+    path = chexlocalize_segmentations(tmp_path / "s.json", {CHEXPERT: {"Edema": MASK}})
+    content = json.loads(path.read_text())
+    content[CHEXPERT]["Edema"]["counts"] = content[CHEXPERT]["Edema"]["counts"][:-2]
+    content[CHEXPERT]["Atelectasis"] = {"size": [3]}
+    found = read_segmentations(written(path, json.dumps(content)))
+    assert len(found.findings) == 8
+    assert f"{CHEXPERT}, Edema, counts: the run lengths are cut short" in "".join(found.problems)
+    assert f"{CHEXPERT}, Atelectasis, counts: holds no run lengths" in "".join(found.problems)
+
+
+def test_salient_points(tmp_path: Path) -> None:
+    path = salient_points(
+        tmp_path / "p.json", {CHEXPERT: {"Edema": [[1.5, 2], [3, 4]], "Atelectasis": [], "Lung Lesion": [[1, 2, 3]]}}
+    )
+    found = read_salient_points(path)
+    assert {key[1]: points.tolist() for key, points in found.points.items()} == {
+        "Edema": [[1.5, 2], [3, 4]],
+        "Atelectasis": [],
+    }
+    assert len(found.problems) == 1 and f"p.json, {CHEXPERT}, Lung Lesion: " in found.problems[0]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": 1}', "{"])
+def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
+    for read in (read_segmentations, read_annotations, read_salient_points):
+        with pytest.raises(InputError, match=r"a\.json"):
+            read(written(tmp_path / "a.json", text))
