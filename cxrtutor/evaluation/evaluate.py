@@ -139,11 +139,8 @@ def answers(
         with in_use(model) as device:
             features = images.batch([sample.index for sample in samples]).to(device)
             similarity = model.similarity_maps(features, [sample.prompt for sample in samples])
-        yield (
-            samples,
-            similarity,
-            torch.from_numpy(np.stack([sample.truth for sample in samples])).to(similarity.device),
-        )
+        truth = np.stack([sample.truth for sample in samples])
+        yield samples, similarity, torch.from_numpy(truth).to(similarity.device)
     if not asked:
         raise InputError("No study of this set holds a finding to ask for, so there is nothing to measure.")
 

@@ -60,15 +60,16 @@ def iou_at(
 ) -> Float[Tensor, "batch thresholds"]:
     """`iou` of every map's mask above every one of its thresholds, where the heat is judged.
 
-    Every pixel is looked at once, however many thresholds there are: it is counted by how many of them it exceeds, and
-    the area above a threshold is a sum of such counts.
+    Pixels are counted once, however many thresholds there are: each by how many of them it exceeds, and by whether it
+    is true. The areas above a threshold are sums of such counts.
     """
     levels = cuts.shape[1] + 1
     ordered, order = cuts.sort(dim=1)
-    valid = ~heat.isnan().flatten(1)
-    exceeded = torch.searchsorted(ordered, heat.flatten(1).contiguous(), out_int32=True)
-    bins = exceeded + levels * truth.flatten(1) + 2 * levels * torch.arange(len(heat), device=heat.device)[:, None]
-    counts = torch.bincount(bins[valid], minlength=2 * levels * len(heat)).view(-1, 2, levels).float()
+    kinds = (truth & ~heat.isnan()).int() * levels
+    for cut in ordered.T:
+        kinds += heat > cut[:, None, None]
+    kinds += 2 * levels * torch.arange(len(heat), dtype=torch.int32, device=heat.device)[:, None, None]
+    counts = torch.bincount(kinds.flatten(), minlength=2 * levels * len(heat)).view(-1, 2, levels).float()
     # The area above threshold k is that of the pixels which exceed more than k of them.
     above = counts.flip(2).cumsum(dim=2).flip(2)
     both, predicted = above[:, 1, 1:], above.sum(dim=1)[:, 1:]
