@@ -19,6 +19,7 @@ from . import __version__
 from .errors import InputError
 
 if TYPE_CHECKING:
+    from .localization.protocols import PerFinding
     from .methods.model import AlignedModel
 
 app = typer.Typer(
@@ -214,7 +215,13 @@ def evaluate(
     split: Annotated[
         str, typer.Option("--set", help="Which split of the run's data: test, unseen, shifted ...")
     ] = "test",
-    protocol: Annotated[str, typer.Option(help="afloc, biovil, medklip, chexlocalize.")] = "afloc",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="afloc, afloc-skipping-empty, biovil, medklip, chexlocalize, top-5-percent, best (an upper bound); "
+            "chexlocalize-tuned and chexlocalize-gated, whose thresholds are chosen on the run's validation split."
+        ),
+    ] = "afloc",
     prompts: Annotated[
         str, typer.Option(help="'precise' (each lesion's phrase), 'simple' (its category), 'report'.")
     ] = "precise",
@@ -223,16 +230,26 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a trained model: IoU, Dice, CNR and pointing, by finding and overall, with 95 % intervals."""
+    """Measure a trained model: IoU, Dice, CNR and pointing, by finding and overall, with 95 % intervals.
+
+    Under chexlocalize-gated every annotated film is also asked for what it does not show, where a mask scores 0.
+    """
     from .data.sets import open_studies
     from .evaluation.evaluate import evaluate as measure
     from .evaluation.tables import LocalizationTable
+    from .evaluation.tuning import tune
+    from .localization.protocols import protocol_named
     from .pretraining.run import Run
 
     trained = Run.open(run)
-    model = trained.model()
+    model, chosen, tuned = trained.model(), protocol_named(protocol), {}
+    if chosen.untuned:
+        validation = open_studies(trained.config.data.set, "validation", trained.config.data.edition)
+        chosen = tune(model, model.image_source(validation), validation, chosen, prompts)
+        tuned = _tuned(chosen.thresholds)
+    absent = list(tuned) if chosen.over == "all" else []
     studies = open_studies(trained.config.data.set, split, trained.config.data.edition)
-    measured = measure(model, model.image_source(studies), studies, protocol, prompts)
+    measured = measure(model, model.image_source(studies), studies, chosen, prompts, absent)
     if save:
         measured.save(save)
     table = LocalizationTable({trained.config.method: measured})
@@ -242,9 +259,24 @@ def evaluate(
         findings = json.loads(by_finding.to_json(orient="index"))
         undefined = {metric: int(count) for metric, count in measured.undefined().items()}
         about = {"split": split, "protocol": protocol, "prompts": prompts}
+        if tuned:
+            about["tuned"] = tuned
         _print_json({**about, "overall": overall, "by_finding": findings, "undefined": undefined})
     else:
         typer.echo(f"{table}\n\n{by_finding.round(3).to_string()}")
+        if tuned:
+            typer.echo("\nChosen on the validation split:")
+        for finding, choice in tuned.items():
+            typer.echo(f"  {finding}: " + ", ".join(f"{name} {value:.3g}" for name, value in choice.items()))
+
+
+def _tuned(thresholds: PerFinding) -> dict[str, dict[str, float]]:
+    """What was chosen for each finding; a gate that lets everything pass is none."""
+    chosen = {finding: {"threshold": value} for finding, value in thresholds.thresholds.items()}
+    for finding, gate in (thresholds.gates or {}).items():
+        if math.isfinite(gate):
+            chosen[finding]["gate"] = gate
+    return chosen
 
 
 @app.command()

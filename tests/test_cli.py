@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from cxrtutor.data.images import read_image
 from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.encoders.features import ImageFeatures
 from cxrtutor.evaluation.measurements import METRICS, Measurements
+from cxrtutor.localization.protocols import PROTOCOLS
 from cxrtutor.methods.registry import METHODS, method
 
 
@@ -210,6 +212,20 @@ class TestPretrainAndEvaluate:
         assert set(measured["by_finding"]) == {"mass", "effusion"}
         text = cxrtutor_("evaluate", trained["folder"], "--prompts", "simple", "--protocol", "chexlocalize").out
         assert "protocol chexlocalize" in text and "IoU" in text and "mass" in text
+
+    def test_a_protocol_that_cuts_by_finding_is_tuned_on_validation(
+        self, cxrtutor_: Callable[..., Ended], config: Path
+    ) -> None:
+        run = cxrtutor_("pretrain", config, "--set", "optimization.epochs=1", "--json").json["folder"]
+        gated = cxrtutor_("evaluate", run, "--protocol", "chexlocalize-gated", "--prompts", "simple", "--json").json
+        assert set(gated["tuned"]) == {"mass", "effusion"}
+        assert all(0.2 <= choice["threshold"] <= 0.7 for choice in gated["tuned"].values())
+        text = cxrtutor_("evaluate", run, "--protocol", "chexlocalize-tuned").out
+        assert "protocol chexlocalize-tuned" in text and "validation split:\n  effusion: threshold 0." in text
+
+    def test_the_manual_knows_every_protocol(self) -> None:
+        protocol = get_type_hints(cli.evaluate, include_extras=True)["protocol"]
+        assert all(re.search(rf"(^| ){name}[ ,;]", protocol.__metadata__[0].help) for name in PROTOCOLS)
 
     @pytest.mark.parametrize(
         ("change", "message"),

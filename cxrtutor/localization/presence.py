@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,7 +16,8 @@ def presence(similarity: Float[Tensor, "batch grid_height grid_width"]) -> Float
     lesion; this number is taken before that. It says more or less, not yes or no: what counts as much has to be learned
     on a validation split. NaN for a map that holds NaN or infinity.
     """
-    return smooth(similarity, sigma=1.5).amax(dim=(1, 2))
+    broken = ~similarity.isfinite().flatten(1).all(dim=1)
+    return smooth(similarity, sigma=1.5).amax(dim=(1, 2)).masked_fill(broken, torch.nan)
 
 
 def gate_score(scores: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:

@@ -63,6 +63,13 @@ def test_the_margin_belongs_to_the_square_not_to_the_image():
     assert kept.all(1).sum() == 140 and kept[10:150].all()
 
 
+def test_a_margin_of_the_shorter_side_cuts_the_longer_one_too():
+    kept = ~keep_centre(torch.zeros(1, 160, 80), 15 / 16, "shorter").isnan()[0]
+    expected = torch.zeros(160, 80, dtype=torch.bool)
+    expected[43:117, 3:77] = True  # centres within 37.5 pixels of the middle
+    assert torch.equal(kept, expected)
+
+
 @given(st.integers(0, 100), st.floats(0.5, 20), st.floats(-5, 5))
 def test_min_max_ignores_scale_shift_and_unjudged_pixels(seed, scale, shift):
     maps = torch.from_numpy(np.random.default_rng(seed).normal(size=(2, 6, 5)))

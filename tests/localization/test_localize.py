@@ -72,6 +72,8 @@ def test_an_empty_image_and_a_threshold_that_needs_the_truth_are_refused():
         localize(SeesBrightness(), np.zeros((0, 8), np.float32), "effusion")
     with pytest.raises(InputError, match="by the truth"):
         localize(SeesBrightness(), np.ones((8, 8), np.float32), "effusion", "best")
+    with pytest.raises(InputError, match=r"for each finding\. Give a threshold"):
+        localize(SeesBrightness(), np.ones((8, 8), np.float32), "effusion", "chexlocalize-tuned")
     image = np.random.default_rng(0).random((64, 64), dtype=np.float32)
     assert localize(SeesBrightness(), image, "effusion", "best", threshold=0.5).mask.any()
 

@@ -10,7 +10,18 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from cxrtutor.errors import InputError
-from cxrtutor.localization.protocols import AFLOC, PROTOCOLS, protocol_named
+from cxrtutor.localization.presence import presence
+from cxrtutor.localization.protocols import AFLOC, PROTOCOLS, PerFinding, protocol_named
+
+TUNED = PerFinding((0.2, 0.6), {"mass": 0.6, "edema": 0.2})
+GATED = replace(TUNED, gates={"mass": 0.25, "edema": -math.inf})
+
+
+def ready(name):
+    """A protocol that can cut; those that are tuned are given thresholds."""
+    protocol = PROTOCOLS[name]
+    gated = protocol.untuned and protocol.thresholds.gates is not None
+    return replace(protocol, thresholds=GATED if gated else TUNED) if protocol.untuned else protocol
 
 
 def afloc_by_hand(similarity, side):
@@ -53,12 +64,28 @@ def test_medklips_threshold_is_the_published_one_on_its_own_grid():
     assert torch.equal(masks, published.repeat_interleave(16, 1).repeat_interleave(16, 2))
 
 
-def test_biovil_thresholds_the_smoothed_similarity_itself():
+def biovil_by_hand(similarity, height, width):
+    """BioViL's code for one map of its crop: 480 pixels in the centre of an image whose shorter side is 512."""
+    smooth = ndimage.gaussian_filter(similarity, sigma=(1.5, 1.5), order=0)
+    side = round(480 / 512 * min(height, width))
+    crop = torch.nn.functional.interpolate(torch.from_numpy(smooth)[None, None], size=(side, side), mode="nearest")
+    above, left = (height - side) // 2, (width - side) // 2
+    margins = (left, width - side - left, above, height - side - above)
+    return torch.nn.functional.pad(crop[0, 0], margins, value=float("nan")).numpy()
+
+
+@pytest.mark.parametrize("size", [(128, 128), (128, 256), (256, 128)])
+def test_biovil_judges_its_crop_by_the_smoothed_similarity_itself(size):
     protocol = PROTOCOLS["biovil"]
-    similarity = torch.rand(1, 15, 15) * 0.5
-    heat = protocol.heat(similarity, (150, 150))
-    expected = ndimage.gaussian_filter(similarity[0].numpy(), 1.5)
-    np.testing.assert_allclose(heat[0, 5::10, 5::10], expected, atol=1e-5)
+    cells = [length // 8 for length in size]
+    similarity = torch.rand(1, max(cells), max(cells)) * 0.5
+    heat = protocol.heat(similarity, size)[0].numpy()
+    crop = biovil_by_hand(np.ones((15, 15), np.float32), *size)
+    np.testing.assert_array_equal(np.isnan(heat), np.isnan(crop))
+    smooth = ndimage.gaussian_filter(similarity[0].numpy(), 1.5)
+    above, left = ((max(cells) - number) // 2 for number in cells)
+    inside = smooth[above : above + cells[0], left : left + cells[1]].repeat(8, 0).repeat(8, 1)
+    np.testing.assert_allclose(heat[~np.isnan(crop)], inside[~np.isnan(crop)], atol=1e-5)
 
 
 def test_the_top_five_percent_are_five_percent():
@@ -72,8 +99,8 @@ def test_the_top_five_percent_are_five_percent():
 @pytest.mark.parametrize("value", [0.0, 3.0, math.nan])
 @pytest.mark.filterwarnings("ignore:.*similarity maps hold NaN:UserWarning")
 def test_a_map_that_says_nothing_gives_an_empty_mask(name, value):
-    protocol = PROTOCOLS[name]
-    assert not protocol.masks(protocol.heat(torch.full((1, 16, 16), value), (64, 48))).any()
+    protocol, similarity = ready(name), torch.full((1, 16, 16), value)
+    assert not protocol.masks(protocol.heat(similarity, (64, 48)), ["mass"], presence(similarity)).any()
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -93,6 +120,47 @@ def test_stretching_protocols_ignore_scale_and_shift(name):
     similarity = torch.randn(2, 16, 16)
     a, b = (protocol.heat(maps, (64, 64)) for maps in (similarity, 5 * similarity - 2))
     torch.testing.assert_close(a, b, equal_nan=True, atol=1e-5, rtol=0)
+
+
+def test_thresholds_of_findings_cut_each_map_by_its_own():
+    protocol, similarity = ready("chexlocalize-tuned"), torch.randn(3, 16, 16)
+    heat = protocol.heat(similarity, (64, 64))
+    findings = ["edema", "mass", "edema"]
+    masks = protocol.masks(heat, findings)
+    assert masks.shape == (3, 1, 64, 64)
+    for one, mask, threshold in zip(heat, masks[:, 0], (0.2, 0.6, 0.2), strict=True):
+        assert torch.equal(mask, one > threshold)
+
+
+def test_a_gate_empties_the_masks_of_maps_that_hardly_answer():
+    protocol = ready("chexlocalize-gated")
+    similarity = torch.randn(1, 16, 16).repeat(5, 1, 1)
+    similarity -= presence(similarity)[:, None, None]
+    similarity += torch.tensor([0.49, 0.51, -3.0, 7.0, torch.nan])[:, None, None]  # the gate of masses lies at 2 x 0.25
+    with pytest.warns(UserWarning, match="1 of 5"):
+        heat = protocol.heat(similarity, (64, 64))
+    masks = protocol.masks(heat, ["mass", "mass", "edema", "mass", "mass"], presence(similarity))
+    assert masks.any(dim=3).any(dim=2)[:, 0].tolist() == [False, True, True, True, False]
+    assert torch.equal(masks[1, 0], heat[1] > 0.6) and torch.equal(masks[2, 0], heat[2] > 0.2)
+
+
+def test_thresholds_that_are_missing_are_missed():
+    heat = torch.rand(1, 4, 4)
+    for name in ("chexlocalize-tuned", "chexlocalize-gated"):
+        assert PROTOCOLS[name].untuned and not ready(name).untuned
+        with pytest.raises(InputError, match=f"'{name}' has no thresholds yet.*validation split"):
+            PROTOCOLS[name].cuts(heat, ["mass"])
+    with pytest.raises(InputError, match=r"no threshold for 'nodule'.*has those of mass, edema"):
+        ready("chexlocalize-tuned").cuts(heat, ["nodule"])
+    with pytest.raises(InputError, match="cuts by finding"):
+        ready("chexlocalize-tuned").cuts(heat)
+    with pytest.raises(InputError, match="by presence where gated"):
+        ready("chexlocalize-gated").cuts(heat, ["mass"])
+
+
+def test_what_the_truth_chooses_is_an_upper_bound():
+    assert [name for name in PROTOCOLS if PROTOCOLS[name].upper_bound] == ["best"]
+    assert [name for name in PROTOCOLS if PROTOCOLS[name].untuned] == ["chexlocalize-tuned", "chexlocalize-gated"]
 
 
 def test_a_protocol_is_found_by_name_or_given_whole():
