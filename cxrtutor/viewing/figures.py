@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -396,6 +397,74 @@ def interval_plot(
     if len(intervals) > 1:
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
+
+
+def dose_plot(
+    responses: Mapping[str, Mapping[float, Estimate]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    reference: float | None = None,
+    band: tuple[float, float] | None = None,
+    axes: Axes | None = None,
+) -> Figure:
+    """What comes of more and more of something: a line for each kind, with the interval of every point.
+
+    Args:
+        responses: kind to dose to estimate.
+        xlabel: what the dose is.
+        ylabel: what is estimated.
+        reference: a value that matters, such as 0 for a difference; a horizontal line.
+        band: two values between which differences mean little; shaded.
+        axes: to draw into.
+    """
+    figure, axes = _chart(axes, aspect=0.5)
+    if band is not None:
+        axes.axhspan(*band, color="#eceef0", linewidth=0)
+    if reference is not None:
+        axes.axhline(reference, color=colours.MUTED_INK, linewidth=1, linestyle="--")
+    for k, (kind, estimates) in enumerate(responses.items()):
+        doses = list(estimates)
+        middle = np.array([estimate.value for estimate in estimates.values()])
+        ends = np.array([(estimate.low, estimate.high) for estimate in estimates.values()]).T
+        axes.errorbar(
+            doses,
+            middle,
+            yerr=np.abs(ends - middle),
+            marker=_MARKERS[k % len(_MARKERS)],
+            color=colours.SERIES[k % len(colours.SERIES)],
+            markersize=5,
+            capsize=2.5,
+            linewidth=1.4,
+            label=kind,
+        )
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def reliability_plot(curves: Mapping[str, pd.DataFrame], *, axes: Axes | None = None) -> Figure:
+    """What was said against what came true: on the diagonal, a probability keeps its word.
+
+    Args:
+        curves: name to a row for each bin of answers, with `said` and `true` in [0, 1] and `count`, which sets the
+            marker's size.
+        axes: to draw into.
+    """
+    if axes is None:
+        _, (axes,) = panels(1, aspect=0.9, width=_PICTURE_WIDTH)
+    axes.plot([0, 1], [0, 1], color=colours.MUTED_INK, linewidth=1, linestyle="--")
+    for k, (name, curve) in enumerate(curves.items()):
+        colour = colours.SERIES[k % len(colours.SERIES)]
+        axes.plot(curve["said"], curve["true"], color=colour, linewidth=1.2)
+        sizes = 12 + 140 * curve["count"] / curve["count"].sum()
+        marker = _MARKERS[k % len(_MARKERS)]
+        axes.scatter(curve["said"], curve["true"], s=sizes, color=colour, marker=marker, label=name)
+    axes.set(xlabel="said to be there, with this probability", ylabel="share that was there", xlim=(0, 1), ylim=(0, 1))
+    legend = axes.legend(frameon=False, fontsize=8, loc="upper left")
+    for handle in legend.legend_handles:
+        handle.set_sizes([25])
+    return axes.figure
 
 
 def passage_blocks(

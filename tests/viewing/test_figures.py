@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -182,6 +183,28 @@ def test_intervals_stand_in_the_line_of_their_row_even_where_a_method_lacks_one(
         pytest.approx([0.9, 1.3]),
         pytest.approx([1.9, 2.3]),
     ]
+
+
+def test_doses_stand_at_their_place_with_their_intervals_over_a_band():
+    responses = {"silent": {0.0: estimate(0.0), 0.5: estimate(-1.0)}, "swapped": {0.25: estimate(-2.0)}}
+    figure = figures.dose_plot(responses, xlabel="share", ylabel="change", reference=0.0, band=(-0.07, 0.07))
+    (axes,) = figure.axes
+    (silent, _, (bars,)), (swapped, _, _) = axes.containers
+    assert silent.get_xydata().tolist() == [[0, 0], [0.5, -1]] and swapped.get_xydata().tolist() == [[0.25, -2]]
+    assert bars.get_segments()[1].tolist() == [pytest.approx([0.5, -1.1]), pytest.approx([0.5, -0.7])]
+    (band,) = axes.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((-0.07, 0.07))
+
+
+def test_a_reliability_curve_shows_its_bins_as_large_as_they_are_full():
+    curve = pd.DataFrame({"said": [0.1, 0.9], "true": [0.2, 0.8], "count": [300, 100]})
+    (axes,) = figures.reliability_plot({"isotonic": curve}).axes
+    diagonal, line = axes.lines
+    assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert line.get_xydata().tolist() == [[0.1, 0.2], [0.9, 0.8]]
+    (bins,) = axes.collections
+    full, emptier = bins.get_sizes()
+    assert full > 2 * emptier
 
 
 def test_training_curves_show_each_step_and_the_validation_at_ends_of_epochs():
