@@ -138,7 +138,7 @@ def answers(
         asked = True
         with in_use(model) as device:
             features = images.batch([sample.index for sample in samples]).to(device)
-            similarity = model.similarity_maps(features, [sample.prompt for sample in samples])
+            similarity = model.similarity_maps(features, [sample.prompt for sample in samples]).detach()
         truth = np.stack([sample.truth for sample in samples])
         yield samples, similarity, torch.from_numpy(truth).to(similarity.device)
     if not asked:

@@ -1,4 +1,6 @@
 import math
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from cxrtutor.errors import InputError
 from cxrtutor.evaluation import evaluate as module
 from cxrtutor.evaluation.evaluate import evaluate, measure
 from cxrtutor.evaluation.metrics import cnr, dice, iou, pointing
-from cxrtutor.localization.protocols import AFLOC, PROTOCOLS
+from cxrtutor.localization.presence import presence
+from cxrtutor.localization.protocols import AFLOC, PROTOCOLS, PerFinding
 
 
 def test_every_finding_is_asked_of_its_own_image_and_measured():
@@ -150,6 +153,53 @@ def test_skipping_empty_predictions_flatters():
     silent = strict.rows.iou == 0
     assert 0 < silent.sum() == lenient.undefined()["iou"] == lenient.undefined()["dice"]
     assert lenient.macro()["iou"] > strict.macro()["iou"]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocols_numbers_are_those_of_its_masks_one_by_one(name):
+    protocol, rng = PROTOCOLS[name], np.random.default_rng(0)
+    if protocol.untuned:
+        gates = None if protocol.thresholds.gates is None else {"mass": 0.7, "edema": -math.inf}
+        protocol = replace(protocol, thresholds=PerFinding((), {"mass": 0.4, "edema": 0.6}, gates))
+    similarity = torch.from_numpy(rng.normal(size=(8, 12, 12))).float() * 3
+    similarity[0] = 0.0
+    truth = torch.from_numpy(rng.random((8, 48, 48)) < 0.2)
+    truth[:3] = False
+    findings = ["mass", "edema"] * 4
+    found = measure(similarity, truth, protocol, findings)
+    heat = protocol.heat(similarity, (48, 48))
+    masks = protocol.masks(heat, findings, presence(similarity))
+    for metric in (iou, dice):
+        each = metric(masks, truth[:, None], ~heat.isnan()[:, None], over=protocol.over).numpy()
+        with warnings.catch_warnings(action="ignore"):  # means of nothing
+            expected = (np.nanmax if protocol.upper_bound else np.nanmean)(each, axis=1)
+        np.testing.assert_allclose(found[metric.__name__].numpy(), expected, atol=1e-6)
+    assert (found["iou"].isnan() == (truth.sum((1, 2)) == 0))[1:].all() or protocol.over == "all"
+    torch.testing.assert_close(found["cnr"], cnr(heat, truth), equal_nan=True)
+    torch.testing.assert_close(found["pointing"], pointing(heat, truth), equal_nan=True)
+
+
+def test_what_a_study_does_not_show_is_asked_for_too():
+    studies = [
+        study(0, [("mass", "large mass", (20, 20, 40, 40))]),
+        replace(study(1, []), annotated=False),
+        study(2, []),
+        study(3, [("edema", "edema", (10, 10, 50, 50)), ("mass", "left mass", (20, 20, 40, 40))]),
+    ]
+    model = Knows(studies, noise=0.1)
+    every_pair = replace(AFLOC, name="all pairs", over="all")
+    rows = evaluate(model, Positions(), studies, every_pair, absent=("mass", "edema")).rows
+    asked = [("s0", "mass", "0", "large mass"), ("s0", "edema", "no edema", "edema")]
+    asked += [("s2", "mass", "no mass", "mass"), ("s2", "edema", "no edema", "edema")]
+    asked += [("s3", "edema", "0", "edema"), ("s3", "mass", "1", "left mass")]
+    assert list(rows[["study", "finding", "lesions", "prompt"]].itertuples(index=False, name=None)) == asked
+    absent = rows.lesions.str.startswith("no ")
+    assert (rows.iou[absent] == 0).all() and (rows.iou[~absent] > 0).all()
+    assert rows.cnr[absent].isna().all() and rows.pointing[absent].isna().all()
+    positives = evaluate(Knows(studies), Positions(), studies, absent=("mass", "edema"))
+    assert positives.undefined()["iou"] == absent.sum() == 3
+    by_report = evaluate(Knows(studies), Positions(), studies, prompts="report", absent=("mass", "edema")).rows
+    assert by_report.groupby("study").size().to_dict() == {"s0": 1, "s2": 2, "s3": 1}
 
 
 def test_the_best_threshold_bounds_every_other():
