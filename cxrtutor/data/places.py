@@ -32,6 +32,22 @@ _OTHER_SIDE = {
 }
 _SIDE = re.compile(rf"\b(?:{'|'.join(sorted(_OTHER_SIDE, key=len, reverse=True))})\b", re.IGNORECASE)
 
+_OTHER_HEIGHT = {
+    "upper": "lower",
+    "lower": "upper",
+    "apical": "basal",
+    "basal": "apical",
+    "basilar": "apical",
+    "biapical": "bibasal",
+    "bibasal": "biapical",
+    "bibasilar": "biapical",
+    "apex": "base",
+    "base": "apex",
+    "apices": "bases",
+    "bases": "apices",
+}
+_HEIGHT = re.compile(rf"\b(?:{'|'.join(_OTHER_HEIGHT)})\b", re.IGNORECASE)
+
 _WHERE = (
     r"(?:left|right)(?:wards?)?|both|bilateral(?:ly)?|unilateral(?:ly)?|upper(?! limit)|lower|mid|middle|lingular"
     r"|(?:bi)?(?:apical|basal|basilar)|(?:peri|para|infra|supra)-?hilar|retrocardiac|paracardiac|subpleural"
@@ -78,6 +94,14 @@ def exchange_sides(text: str) -> str:
     Exchanged twice, every text says what it said.
     """
     return _SIDE.sub(lambda match: _in_case_of(match[0], _OTHER_SIDE[match[0].lower()]), text)
+
+
+def exchange_heights(text: str) -> str:
+    """The text with upper and lower, apical and basal exchanged; the middle stays where it is.
+
+    Exchanged twice, every text says what it said, "basilar" then being "basal".
+    """
+    return _HEIGHT.sub(lambda match: _in_case_of(match[0], _OTHER_HEIGHT[match[0].lower()]), text)
 
 
 def remove_places(sentence: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, runtime_checkable
 from typing import Protocol as Interface
-from typing import runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -57,16 +57,29 @@ class PresenceScores:
     split: str | None
 
 
-def presence_of(
-    model: MapsSimilarity, images: ImageSource, positions: Sequence[int], prompts: Sequence[str]
+Score = Literal["presence", "global"]
+"""What decides how well an image answers a prompt: the presence score of its similarity map, or (of an `AlignedModel`)
+the global similarity of the whole image with the prompt as a report."""
+
+
+def scores_of(
+    model: MapsSimilarity,
+    images: ImageSource,
+    positions: Sequence[int],
+    prompts: Sequence[str],
+    score: Score = "presence",
 ) -> Float[np.ndarray, " questions"]:
-    """The presence score of every question: the image of a position, asked with a prompt."""
+    """The score of every question: the image of a position, asked with a prompt."""
     scores = []
     with in_use(model) as device:
         for start in tqdm(range(0, len(prompts), _BATCH), desc="asking", unit="batch", disable=None, delay=5):
             batch = slice(start, start + _BATCH)
-            maps = model.similarity_maps(images.batch(positions[batch]).to(device), prompts[batch])
-            scores.append(presence(maps).double().cpu().numpy())
+            features, asked = images.batch(positions[batch]).to(device), prompts[batch]
+            if score == "global":
+                values = model.global_similarity(features, asked)
+            else:
+                values = presence(model.similarity_maps(features, asked))
+            scores.append(values.double().cpu().numpy())
     return np.concatenate(scores) if scores else np.zeros(0)
 
 

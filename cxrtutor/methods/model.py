@@ -246,6 +246,18 @@ class AlignedModel(nn.Module):
         queries = self.embed_prompts(prompts)
         return torch.einsum("bdhw,pd->bphw", self._compared_regions(features), queries.float())
 
+    @torch.no_grad()
+    def global_similarity(self, features: ImageFeatures, prompts: Sequence[str]) -> Float[Tensor, " batch"]:
+        """Cosine of pooled image `i` with prompt `i` read as a whole report: what the global objective compares.
+
+        Raises:
+            InputError: a prompt is empty or longer than the encoder takes.
+        """
+        for prompt in prompts:
+            self.text_encoder.check_prompt(prompt)
+        reports = self.text_projection(self.text_encoder([[prompt] for prompt in prompts])).report
+        return nn.functional.cosine_similarity(self.image_projection.pool(features), reports)
+
     def _compared_regions(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
         """The regions as the read-out compares them with a prompt."""
         regions = self.region_map(features).float()

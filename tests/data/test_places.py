@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from teaching.patients import patients
 
-from cxrtutor.data.places import exchange_sides, remove_places, reworded
+from cxrtutor.data.places import exchange_heights, exchange_sides, remove_places, reworded
 from cxrtutor.data.reports import parse_report
 from cxrtutor.data.study import Report
 from cxrtutor.data.teaching.grammar import write_report
@@ -25,6 +25,15 @@ WORDS += ["rightward", "effusion", "upright", "leftover", "and", "no", "lobe.", 
 def test_sides_exchanged_twice_are_the_sides_they_were(words: list[str]) -> None:
     text = " or ".join(words)
     assert exchange_sides(exchange_sides(text)) == text
+
+
+def test_heights_are_exchanged_and_the_middle_stays() -> None:
+    text = "Upper zone mass, nodules at both lung bases, basal haze in the right lower lobe, and a midlung nodule."
+    other = "Lower zone mass, nodules at both lung apices, apical haze in the right upper lobe, and a midlung nodule."
+    assert exchange_heights(text) == other
+    assert exchange_heights(other) == text
+    assert exchange_heights("Bibasilar atelectasis.") == "Biapical atelectasis."
+    assert exchange_heights("The uppermost database.") == "The uppermost database."
 
 
 @given(patients(), seeds)

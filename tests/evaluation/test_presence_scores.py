@@ -12,7 +12,7 @@ from small_scores import scored
 from small_sets import Positions, study
 
 from cxrtutor.errors import InputError
-from cxrtutor.evaluation.presence_scores import measure_auroc, presence_of, presence_scores
+from cxrtutor.evaluation.presence_scores import measure_auroc, presence_scores, scores_of
 
 
 class Bright:
@@ -45,9 +45,9 @@ def test_every_annotated_study_is_asked_for_every_finding():
 
 def test_questions_are_answered_in_their_order_over_batches():
     positions = [int(place) for place in np.random.default_rng(0).permutation(150)]
-    found = presence_of(Bright(), Positions(), positions, ["mass"] * 150)
+    found = scores_of(Bright(), Positions(), positions, ["mass"] * 150)
     np.testing.assert_allclose(found, positions, rtol=1e-5, atol=1e-5)
-    assert len(presence_of(Bright(), Positions(), [], [])) == 0
+    assert len(scores_of(Bright(), Positions(), [], [])) == 0
 
 
 @pytest.mark.parametrize("studies", [[], [study(0, [])]])

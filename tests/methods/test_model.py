@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cxrtutor.alignment.global_alignment import cosines
 from cxrtutor.data.masks import patch_mask
 from cxrtutor.errors import InputError
 from cxrtutor.methods.config import ModelConfig, RunConfig
@@ -62,6 +63,15 @@ def test_a_table_holds_the_maps_of_every_image_and_prompt(name: str, images: tor
     assert table.shape == (2, 2, 16, 16)
     for column, prompt in enumerate(PROMPTS):
         torch.testing.assert_close(table[:, column], model.similarity_maps(features, [prompt] * 2))
+
+
+def test_the_global_similarity_is_what_the_global_objective_compares(lsm: AlignedModel, images: torch.Tensor) -> None:
+    features = lsm.encode_images(images)
+    pairs = lsm(features, [[prompt] for prompt in PROMPTS])
+    expected = cosines(pairs.image.pooled, pairs.text.report).diagonal()
+    torch.testing.assert_close(lsm.global_similarity(features, PROMPTS), expected.detach())
+    with pytest.raises(InputError):
+        lsm.global_similarity(features, ["edema", " "])
 
 
 def test_saved_and_loaded_it_gives_the_same_maps(lsm: AlignedModel, images: torch.Tensor, tmp_path: Path) -> None:
