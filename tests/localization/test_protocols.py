@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.filters import threshold_otsu
+from sklearn.preprocessing import minmax_scale
 
 from cxrtutor.errors import InputError
+from cxrtutor.localization.heatmap import smooth
 from cxrtutor.localization.presence import presence
 from cxrtutor.localization.protocols import AFLOC, PROTOCOLS, PerFinding, protocol_named
 
@@ -88,6 +90,48 @@ def test_biovil_judges_its_crop_by_the_smoothed_similarity_itself(size):
     np.testing.assert_allclose(heat[~np.isnan(crop)], inside[~np.isnan(crop)], atol=1e-5)
 
 
+@given(st.integers(0, 200))
+def test_the_top_five_percent_are_numpys(seed):
+    protocol = PROTOCOLS["top-5-percent"]
+    heat = protocol.heat(torch.from_numpy(np.random.default_rng(seed).normal(size=(1, 16, 16))), (60, 50))[0].numpy()
+    cut = np.partition(heat.ravel(), -151)[-151]  # 150 of 3,000 pixels lie above it
+    np.testing.assert_array_equal(protocol.masks(torch.from_numpy(heat)[None])[0, 0], heat > cut)
+
+
+@pytest.mark.parametrize("name", ["chexlocalize", "chexlocalize-tuned", "chexlocalize-gated", "top-5-percent", "best"])
+def test_the_family_of_chexlocalize_cuts_one_map(name):
+    """Torch's own enlarging and scikit-learn's stretching, for the five protocols that differ in thresholds alone."""
+    similarity = torch.randn(2, 16, 16)
+    large = torch.nn.functional.interpolate(similarity[:, None], (128, 128), mode="bilinear")[:, 0]
+    expected = minmax_scale(large.flatten(1).numpy(), axis=1).reshape(2, 128, 128)
+    np.testing.assert_allclose(PROTOCOLS[name].heat(similarity, (128, 128)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_heat_keeps_its_range_and_masks_shrink_as_thresholds_rise(name):
+    protocol, similarity = ready(name), 3 * torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    heat = protocol.heat(similarity, (96, 128))
+    low, high = (-1, 1) if name.startswith("afloc") else (0, 1)
+    if name not in ("biovil", "medklip"):
+        torch.testing.assert_close(heat.nan_to_num(low).amin((1, 2)), torch.full((3,), float(low)))
+        torch.testing.assert_close(heat.nan_to_num(low).amax((1, 2)), torch.full((3,), float(high)))
+    areas = protocol.masks(heat, ["mass"] * 3, presence(similarity)).sum((2, 3))
+    assert (areas[:, 1:] <= areas[:, :-1]).all() and (areas[:, 0] > 0).all()
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_an_image_of_twice_the_size_gives_masks_of_twice_the_size(name):
+    noise = torch.randn(4, 16, 16, generator=torch.Generator().manual_seed(0))
+    protocol, similarity = ready(name), 5 * smooth(noise, sigma=1.0)
+    findings, scores = ["mass"] * 4, presence(similarity)
+    small, large = (
+        protocol.masks(protocol.heat(similarity, size), findings, scores) for size in ((112, 96), (224, 192))
+    )
+    shrunk = large.float().flatten(0, 1)[:, None]
+    shrunk = torch.nn.functional.avg_pool2d(shrunk, 2)[:, 0].view(small.shape) > 0.5
+    assert (shrunk == small).float().mean() > 0.97
+
+
 def test_the_top_five_percent_are_five_percent():
     protocol = PROTOCOLS["top-5-percent"]
     mask = protocol.masks(protocol.heat(torch.randn(2, 16, 16), (100, 100)))
@@ -114,7 +158,7 @@ def test_protocols_follow_a_flip_and_a_transposition(name):
     torch.testing.assert_close(turned, heat, equal_nan=True, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["afloc", "chexlocalize", "top-5-percent", "best"])
+@pytest.mark.parametrize("name", sorted(PROTOCOLS.keys() - {"biovil", "medklip"}))
 def test_stretching_protocols_ignore_scale_and_shift(name):
     protocol = PROTOCOLS[name]
     similarity = torch.randn(2, 16, 16)
