@@ -19,6 +19,9 @@ from . import __version__
 from .errors import InputError
 
 if TYPE_CHECKING:
+    from .data.annotations import Annotations
+    from .evaluation.measurements import Measurements
+    from .evaluation.tables import LocalizationTable
     from .localization.protocols import PerFinding
     from .methods.model import AlignedModel
 
@@ -277,6 +280,169 @@ def _tuned(thresholds: PerFinding) -> dict[str, dict[str, float]]:
         if math.isfinite(gate):
             chosen[finding]["gate"] = gate
     return chosen
+
+
+@app.command()
+def evaluate_maps(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of heat maps: .npy or grey .png files.")],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            help="The truth in its owner's layout: MS-CXR (CSV, JSON), RSNA stage 2 (CSV, also as MedKLIP lists it), "
+            "COVID Rural (folder of masks), CheXlocalize (segmentations, annotations), SIIM-ACR (CSV), "
+            "NIH ChestX-ray14 (boxes), COCO JSON."
+        ),
+    ],
+    protocol: Annotated[
+        str, typer.Option(help="afloc, afloc-skipping-empty, biovil, medklip, chexlocalize, top-5-percent, best.")
+    ] = "afloc",
+    prompts: Annotated[
+        str, typer.Option(help="What the maps were asked for: 'precise' (each phrase) or 'simple' (each category).")
+    ] = "precise",
+    geometry: Annotated[
+        str, typer.Option(help="Which part of its image a map covers: letterbox, stretch or image; see above.")
+    ] = "letterbox",
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV file with the columns file (relative to DIR), image and prompt, in place of file names.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Leave out questions without a map, and say how many.")
+    ] = False,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Shrink larger images to this longer side first. AFLoc's figures were measured at 224; whole images "
+            "take about a second each.",
+            show_default=False,
+        ),
+    ] = None,
+    human: Annotated[
+        Path | None,
+        typer.Option(help="CheXlocalize's hb_segmentations or hb_annotations, for a row more.", show_default=False),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="CheXlocalize's hb_salient_pt, for its hit rate.", show_default=False)
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a folder of heat maps that any model made: `cxrtutor evaluate-maps DIR --truth FILE --protocol afloc`.
+
+    **Names.** One file a question: `<image id>__<slug>.npy` (or `.png`), or `<image id>.npy` where the truth asks one
+    question to the image. The image id is the image's file name without suffix (MS-CXR: the dicom_id). The slug is the
+    phrase, with `--prompts simple` the category: in lower case, every run of characters other than a-z and 0-9 replaced
+    by one `-`, none at the ends, of which the first 120 characters count ("Mild edema, left." is `mild-edema-left`).
+    Boxes of one image and phrase are united. Two phrases that make one name are an error; use `--manifest` then.
+
+    **Geometry.** `letterbox`: a square map over the smallest square around the image, which lies in its centre, as a
+    model gives it whose input was padded to a square (19x19, 14x14 and 224x224 alike). `stretch`: a map over the whole
+    image, which was stretched to the map's shape. `image`: a map of the image's own pixels.
+
+    **State.** A map of at most 64x64 is a raw patch grid, and the whole protocol applies: afloc smooths it (sigma 1.5
+    cells), enlarges it, leaves out the margin, stretches it and cuts it. A larger map, or one of geometry `image`, has
+    pixels: it was smoothed when it was made, and only margin, stretching and cuts apply. Save maps as they are before
+    a margin is cut. NaN marks pixels that are not judged; a map that is constant, infinite or all NaN, or a patch grid
+    with any NaN, is an empty prediction.
+
+    Whatever is missing, not used, not judged or unreadable is counted and named; a map that is missing or has the wrong
+    shape is an error.
+    """
+    from .data.truth_files import read_truth
+    from .evaluation.human_benchmark import METRICS
+    from .evaluation.map_files import evaluate_maps as measure_maps
+    from .evaluation.tables import LocalizationTable
+
+    if points and not human:
+        raise InputError("--points are those of the human benchmark: give --human too.")
+    annotations = read_truth(truth)
+    found = measure_maps(
+        folder,
+        annotations,
+        protocol,
+        prompts=prompts,
+        geometry=geometry,
+        manifest=manifest,
+        allow_missing=allow_missing,
+        side=side,
+    )
+    measured, notes = found.measurements, [*found.notes, f"Intervals are over {found.unit}."]
+    if save:
+        measured.save(save)
+    table = LocalizationTable({folder.resolve().name: measured})
+    if human:
+        drawn, problems = _humans(annotations, human, points, protocol)
+        notes += problems
+        table = LocalizationTable({folder.resolve().name: measured, "human benchmark": drawn}, METRICS)
+    if as_json:
+        about = {"layout": annotations.layout, "protocol": measured.protocol, "prompts": prompts, "geometry": geometry}
+        troubles = {what: list(names) for what, names in found.troubles.items()}
+        _print_json({**about, "unit": found.unit, **_numbers(table), "troubles": troubles, "notes": notes})
+    else:
+        typer.echo("\n".join([f"{table}\n\n{measured.by_finding().round(3).to_string()}\n", *notes]))
+
+
+@app.command()
+def human_benchmark(
+    truth: Annotated[Path, typer.Option(help="CheXlocalize's gt_segmentations or gt_annotations (JSON).")],
+    human: Annotated[Path, typer.Option(help="Its hb_segmentations or hb_annotations (JSON).")],
+    points: Annotated[
+        Path | None, typer.Option(help="Its hb_salient_pt (JSON), for the hit rate.", show_default=False)
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure CheXlocalize's human benchmark as if it were a method, by finding and overall, with 95 % intervals.
+
+    `iou` counts every film that shows the finding; `iou, true positives` only those where something was drawn too;
+    `iou, all` also those where something was drawn and nothing is. Pointing is the hit rate: any salient point inside.
+    """
+    from .data.truth_files import read_truth
+    from .evaluation.human_benchmark import ALL, METRICS, TRUE_POSITIVES
+    from .evaluation.tables import LocalizationTable
+
+    annotations = read_truth(truth)
+    drawn, notes = _humans(annotations, human, points, "chexlocalize")
+    notes = [*annotations.problems, *notes]
+    if save:
+        drawn.save(save)
+    table = LocalizationTable({"human benchmark": drawn}, (*METRICS, TRUE_POSITIVES, ALL))
+    if as_json:
+        _print_json({**_numbers(table), "notes": notes})
+    else:
+        by_finding = drawn.by_finding().drop(columns="cnr").round(3)
+        typer.echo("\n".join([f"{table}\n\n{by_finding.to_string()}", *notes]))
+
+
+def _humans(truth: Annotations, human: Path, points: Path | None, protocol: str) -> tuple[Measurements, list[str]]:
+    """What people drew, measured, and what could not be read of it."""
+    from .data.sources.chexlocalize import read_salient_points
+    from .data.truth_files import read_truth
+    from .evaluation.human_benchmark import measure_humans
+
+    drawn, marked = read_truth(human), read_salient_points(points) if points else None
+    problems = [*drawn.problems, *(marked.problems if marked else ())]
+    return measure_humans(truth, drawn, marked, protocol), problems
+
+
+def _numbers(table: LocalizationTable) -> dict[str, Any]:
+    """Every row of a table as JSON has it: overall with intervals, by finding, and how many samples are undefined."""
+    rows = {}
+    for name, measured in table.methods.items():
+        rows[name] = {
+            "overall": {metric: _defined(vars(cell)) for metric, cell in table.intervals[name].items()},
+            "by_finding": json.loads(measured.by_finding().to_json(orient="index")),
+            "undefined": {metric: int(count) for metric, count in measured.undefined().items()},
+        }
+    return {"rows": rows}
 
 
 @app.command()

@@ -16,6 +16,16 @@ import torch
 import torch.nn.functional as F
 import yaml
 from benchmark.small_experiments import write_experiments
+from data.truth_layouts import (
+    CHEXPERT,
+    DICOM,
+    Marked,
+    chexlocalize_annotations,
+    chexlocalize_segmentations,
+    ms_cxr_csv,
+    rectangle,
+    salient_points,
+)
 from PIL import Image
 from small_runs import COUNTS, STEPS, recipe, small_config, use_small_text_encoder
 
@@ -24,6 +34,7 @@ from cxrtutor import cli
 from cxrtutor.data.images import read_image
 from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.encoders.features import ImageFeatures
+from cxrtutor.evaluation.controls import CONTROLS
 from cxrtutor.evaluation.measurements import METRICS, Measurements
 from cxrtutor.localization.protocols import PROTOCOLS
 from cxrtutor.methods.registry import METHODS, method
@@ -227,6 +238,20 @@ class TestPretrainAndEvaluate:
         protocol = get_type_hints(cli.evaluate, include_extras=True)["protocol"]
         assert all(re.search(rf"(^| ){name}[ ,;]", protocol.__metadata__[0].help) for name in PROTOCOLS)
 
+    def test_controls_stand_beside_the_run(self, cxrtutor_: Callable[..., Ended], config: Path, home: Path) -> None:
+        run = cxrtutor_("pretrain", config, "--set", "optimization.epochs=1", "--json").json["folder"]
+        plain = cxrtutor_("evaluate", run, "--json").json
+        measured = cxrtutor_("evaluate", run, "--controls", "--json").json
+        assert tuple(measured["controls"]) == CONTROLS and measured["left_out"] == {}
+        assert measured["overall"] == plain["overall"] and "controls" not in plain
+        for cells in measured["controls"].values():
+            assert cells["iou"]["low"] <= cells["iou"]["value"] <= cells["iou"]["high"]
+        assert len({cells["iou"]["value"] for cells in measured["controls"].values()}) == len(CONTROLS)
+        text = cxrtutor_("evaluate", run, "--controls", "--prompts", "report").out
+        assert all(f"\n{name}  " in text for name in CONTROLS if name != "shuffled prompt")
+        assert "\nshuffled prompt " not in text
+        assert "Without the row 'shuffled prompt': A report is one prompt for all findings of its study" in text
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [
@@ -404,3 +429,67 @@ class TestLocalize:
         out = tmp_path / "[red]" / "heat.png"
         ended = cxrtutor_("localize", file, "--prompt", "[bold]mass", "--out", out)
         assert ended.out.startswith(f"{out} shows where '[bold]mass' is seen")
+
+
+class TestEvaluateMaps:
+    """In the layouts of MS-CXR and CheXlocalize."""
+
+    @pytest.fixture
+    def of_ms_cxr(self, tmp_path: Path) -> list[object]:
+        """Two maps that see the box of one phrase only."""
+        marks = [Marked(DICOM, "Edema", phrase, (100, 100, 80, 60), (300, 400)) for phrase in ("Mild edema.", "haze")]
+        marks.append(Marked("other", "Mass", "a mass", (100, 100, 80, 60), (300, 400)))
+        seen = np.zeros((400, 400), np.float32)
+        seen[150:210, 100:180] = 1.0  # the square is 50 pixels higher above and below
+        (tmp_path / "maps").mkdir()
+        np.save(tmp_path / "maps" / f"{DICOM}__mild-edema.npy", seen)
+        np.save(tmp_path / "maps" / f"{DICOM}__haze.npy", seen.T)
+        np.save(tmp_path / "maps" / "unasked.npy", seen)
+        truth = ms_cxr_csv(tmp_path / "MS_CXR_Local_Alignment_v1.1.0.csv", marks)
+        return ["evaluate-maps", tmp_path / "maps", "--truth", truth, "--protocol", "afloc"]
+
+    def test_numbers_and_everything_that_was_not_as_it_should_be(
+        self, cxrtutor_: Callable[..., Ended], of_ms_cxr: list[object], tmp_path: Path
+    ) -> None:
+        saved = tmp_path / "out.json"
+        ended = cxrtutor_(*of_ms_cxr, "--allow-missing", "--save", saved, "--json")
+        found = ended.json
+        assert (found["layout"], found["protocol"], found["unit"]) == ("MS-CXR", "afloc", "patients")
+        rows = Measurements.load(saved).rows
+        assert rows.prompt.tolist() == ["Mild edema.", "haze"] and rows.iou.tolist() == [1.0, pytest.approx(0, abs=0.2)]
+        assert found["rows"]["maps"]["overall"]["iou"]["value"] == pytest.approx(rows.iou.mean(), abs=1e-3)
+        missing, extra = (
+            found["troubles"][key] for key in found["troubles"] if "map, left" in key or "not used" in key
+        )
+        assert missing == ["other, 'a mass': other__a-mass.npy"] and extra == ["unasked.npy"]
+        text = cxrtutor_(*of_ms_cxr, "--allow-missing").out
+        assert "protocol afloc" in text and "not used: unasked.npy." in text and "Intervals are over patients." in text
+
+    def test_a_missing_map_is_an_error(self, cxrtutor_: Callable[..., Ended], of_ms_cxr: list[object]) -> None:
+        ended = cxrtutor_(*of_ms_cxr)
+        assert ended.status == 2 and "1 of 3 questions have no map" in ended.err and "other__a-mass.npy" in ended.err
+
+    def test_the_help_says_how_files_are_named(self, cxrtutor_: Callable[..., Ended]) -> None:
+        text = " ".join(cxrtutor_("evaluate-maps", "--help").out.split())
+        for told in ("<image id>__<slug>.npy", "letterbox: a square map", "of at most 64x64 is a raw patch grid"):
+            assert told in text
+
+    def test_humans_are_one_more_row(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
+        size, box = (120, 150), rectangle((10, 10, 40, 40), (120, 150))
+        truth = chexlocalize_segmentations(tmp_path / "gt_segmentations_test.json", {CHEXPERT: {"Edema": box}})
+        drawn = {CHEXPERT: {"Edema": [[[20, 10], [59, 10], [59, 49], [20, 49]]]}}
+        human = chexlocalize_annotations(tmp_path / "hb_annotations_test.json", size, drawn)
+        points = salient_points(tmp_path / "hb_salient_pt_test.json", {CHEXPERT: {"Edema": [[1, 1], [30, 30]]}})
+        (tmp_path / "maps").mkdir()
+        np.save(tmp_path / "maps" / f"{CHEXPERT}__edema.npy", box.astype(np.float32))
+        files = ("--truth", truth, "--human", human, "--points", points)
+        maps = ("evaluate-maps", tmp_path / "maps", "--protocol", "chexlocalize", "--geometry", "image")
+        rows = cxrtutor_(*maps, *files, "--json").json["rows"]
+        assert rows["maps"]["overall"]["iou"]["value"] == 1
+        for found in (rows, cxrtutor_("human-benchmark", *files, "--json").json["rows"]):
+            overall = found["human benchmark"]["overall"]
+            assert (overall["iou"]["value"], overall["pointing"]["value"]) == (pytest.approx(0.6), 1)
+        assert overall["iou, true positives"]["value"] == pytest.approx(0.6)
+        assert "human benchmark  0.600" in cxrtutor_(*maps, *files).out
+        assert "human benchmark  0.600" in cxrtutor_("human-benchmark", *files).out
+        assert cxrtutor_(*maps, "--truth", truth, "--points", points).status == 2

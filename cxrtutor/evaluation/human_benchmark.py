@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -42,10 +44,15 @@ def measure_humans(
         protocol: the protocol of the methods that the row is to stand beside.
 
     Raises:
-        InputError: there is no such protocol, or an image has different sizes in the two files.
+        InputError: there is no such protocol, the files have nothing in common, or an image has different sizes in
+            them.
     """
     protocol = protocol_named(protocol)
     asked, answered = ({(one.image, one.words): one for one in questions_of(file)} for file in (truth, drawn))
+    if not asked.keys() & answered.keys():
+        raise InputError(
+            "The truth and what was drawn by hand have no image and finding in common. Give files of one set."
+        )
     # What cannot be read in one of the files says nothing; it is not the same as nothing being there.
     unknown = truth.left_out | drawn.left_out
     rows = []
@@ -53,8 +60,6 @@ def measure_humans(
     for key in tqdm(pairs, desc="measuring", unit="finding", disable=None, delay=5):
         question = asked.get(key) or _nothing_like(answered[key])
         rows.append(question.described() | _scores(question, answered.get(key), points, protocol))
-    if not rows:
-        raise InputError("The truth and what was drawn have no finding that can be read in both.")
     return Measurements(pd.DataFrame(rows), protocol.name, "drawn by hand")
 
 
