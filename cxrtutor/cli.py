@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .evaluation.measurements import Measurements
     from .evaluation.tables import LocalizationTable
     from .localization.protocols import PerFinding
+    from .methods.config import DataConfig
     from .methods.model import AlignedModel
 
 app = typer.Typer(
@@ -228,6 +229,14 @@ def evaluate(
     prompts: Annotated[
         str, typer.Option(help="'precise' (each lesion's phrase), 'simple' (its category), 'report'.")
     ] = "precise",
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls",
+            help="Also measure a location prior, shuffled prompts, chance, and Grad-CAM of a classifier trained on the "
+            "labels of the run's training split (a minute, once).",
+        ),
+    ] = False,
     save: Annotated[
         Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
     ] = None,
@@ -255,22 +264,58 @@ def evaluate(
     measured = measure(model, model.image_source(studies), studies, chosen, prompts, absent)
     if save:
         measured.save(save)
-    table = LocalizationTable({trained.config.method: measured})
+    beside, left_out = _controls(model, trained.config.data, studies, chosen, prompts, absent) if controls else ({}, {})
+    table = LocalizationTable({trained.config.method: measured, **beside})
     by_finding = measured.by_finding()
     if as_json:
-        overall = {metric: _defined(vars(cell)) for metric, cell in table.intervals[trained.config.method].items()}
+        rows = {
+            name: {metric: _defined(vars(cell)) for metric, cell in cells.items()}
+            for name, cells in table.intervals.items()
+        }
+        overall = rows.pop(trained.config.method)
         findings = json.loads(by_finding.to_json(orient="index"))
         undefined = {metric: int(count) for metric, count in measured.undefined().items()}
         about = {"split": split, "protocol": protocol, "prompts": prompts}
         if tuned:
             about["tuned"] = tuned
+        if controls:
+            about |= {"controls": rows, "left_out": left_out}
         _print_json({**about, "overall": overall, "by_finding": findings, "undefined": undefined})
     else:
         typer.echo(f"{table}\n\n{by_finding.round(3).to_string()}")
+        for name, reason in left_out.items():
+            typer.echo(f"\nWithout the row '{name}': {reason}")
         if tuned:
             typer.echo("\nChosen on the validation split:")
         for finding, choice in tuned.items():
             typer.echo(f"  {finding}: " + ", ".join(f"{name} {value:.3g}" for name, value in choice.items()))
+
+
+def _controls(
+    model: AlignedModel,
+    data: DataConfig,
+    studies: StudyDataset,
+    protocol: Protocol,
+    prompts: str,
+    absent: Sequence[str],
+) -> tuple[dict[str, Measurements], dict[str, str]]:
+    """The controls' rows, and for those that this set cannot have, why."""
+    from .data.sets import open_studies
+    from .evaluation.controls import CONTROLS, control_rows
+    from .localization.protocols import PerFinding
+
+    images = model.image_source(studies)
+    training = open_studies(data.set, "train", data.edition)
+    tuned = isinstance(protocol.thresholds, PerFinding)
+    validation = open_studies(data.set, "validation", data.edition) if tuned else None
+    rows, left_out = {}, {}
+    for name in CONTROLS:
+        asked = {"absent": absent, "validation": validation, "names": [name]}
+        try:
+            rows |= control_rows(model, images, studies, training, protocol, prompts, **asked)
+        except InputError as error:
+            left_out[name] = str(error)
+    return rows, left_out
 
 
 def _tuned(thresholds: PerFinding) -> dict[str, dict[str, float]]:

@@ -45,11 +45,20 @@ class ClassMaps(nn.Module):
         Raises:
             InputError: a prompt is no category that the classifier was trained on.
         """
-        for prompt in prompts:
-            if prompt not in self.categories:
-                raise InputError(
-                    f"The classifier has no label {prompt!r}; it can be asked for {', '.join(self.categories)} alone."
-                )
-        chosen = [self.categories.index(prompt) for prompt in prompts]
+        chosen = label_indices(prompts, self.categories)
         maps = self.scores(features)[torch.arange(len(chosen)), chosen]
         return interpolate(maps[:, None], features.deep.shape[2:], mode="bilinear")[:, 0]
+
+
+def label_indices(prompts: Sequence[str], categories: Sequence[str]) -> list[int]:
+    """Which of a classifier's categories each prompt names.
+
+    Raises:
+        InputError: a prompt names none.
+    """
+    for prompt in prompts:
+        if prompt not in categories:
+            raise InputError(
+                f"The classifier has no label {prompt!r}; it can be asked for {', '.join(categories)} alone."
+            )
+    return [list(categories).index(prompt) for prompt in prompts]

@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
 import torch
+from small_runs import small_config, use_small_text_encoder
 from small_sets import Knows, Positions, random_studies, study
 
+from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.study import Finding
 from cxrtutor.errors import InputError
-from cxrtutor.evaluation.controls import Chance, LocationPrior, category, shuffled_prompts
+from cxrtutor.evaluation.bootstrap import paired_difference
+from cxrtutor.evaluation.controls import CONTROLS, Chance, LocationPrior, category, control_rows, shuffled_prompts
 from cxrtutor.evaluation.evaluate import evaluate
+from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tuning import tune
+from cxrtutor.methods.registry import method
 
 
 def test_chance_finds_nothing_and_repeats_itself():
@@ -69,3 +76,56 @@ def test_shuffled_prompts_are_measured_on_the_same_samples_and_fail():
 def test_prompts_of_one_category_cannot_be_shuffled():
     with pytest.raises(InputError, match="one category"):
         shuffled_prompts([study(0, [("mass", "big mass", (0, 0, 9, 9)), ("mass", "small mass", (9, 9, 12, 12))])])
+
+
+def test_what_is_absent_can_be_shuffled_too():
+    studies = random_studies(30)
+    ask = shuffled_prompts(studies, absent=["mass", "edema"])
+    phrases = {finding.phrase for one in studies for finding in one.findings}
+    swapped = {name: ask(Finding(name, name)) for name in ("mass", "edema")}
+    assert all(other in phrases | {"mass", "edema"} and not other.startswith(name) for name, other in swapped.items())
+
+
+@pytest.fixture(scope="module")
+def setting(data):
+    """An untrained model with a small set: model, images of the test split, the splits."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_text_encoder(patch)
+        config = small_config(data)
+        model = method(config.method).model(config)
+        splits = {split: StudyDataset(data, split) for split in ("train", "validation", "test")}
+        yield model.eval(), model.image_source(splits["test"]), splits
+
+
+class TestControlRows:
+    def test_every_row_is_measured_as_the_model_was(self, setting, home):
+        model, images, splits = setting
+        rows = control_rows(model, images, splits["test"], splits["train"], prompts="simple")
+        own = evaluate(model, images, splits["test"], prompts="simple")
+        assert tuple(rows) == CONTROLS
+        for row in rows.values():
+            assert not paired_difference(row, own, "iou").value > 1  # the samples and the protocol are the same
+        assert {tuple(row.rows.prompt) for row in rows.values()} >= {tuple(own.rows.prompt), tuple(own.rows.finding)}
+        assert len(str(LocalizationTable({"model": own, **rows}, ("iou",), reference="model")).splitlines()) == 11
+        [prior] = control_rows(model, images, splits["test"], splits["train"], names=["location prior"]).values()
+        expected = evaluate(LocationPrior(splits["train"], 8), images, splits["test"], prompts=category)
+        assert prior.rows.equals(expected.rows)  # on the grid of the model's deep map: 64 pixels at stride 8
+        assert prior.rows.equals(rows["location prior"].rows)
+
+    def test_each_row_is_tuned_for_itself(self, setting, home):
+        model, images, splits = setting
+        names = ["location prior", "shuffled prompt"]
+        given = model, images, splits["test"], splits["train"], "chexlocalize-tuned", "simple"
+        rows = control_rows(*given, validation=splits["validation"], names=names)
+        prior = LocationPrior(splits["train"], 8)
+        tuned = tune(prior, model.image_source(splits["validation"]), splits["validation"], prompts=category)
+        assert rows["location prior"].rows.equals(evaluate(prior, images, splits["test"], tuned, category).rows)
+        with pytest.raises(InputError, match="fit one model alone; give the validation split"):
+            control_rows(*given, names=names)
+
+    def test_what_cannot_be_had(self, setting, home):
+        model, images, splits = setting
+        with pytest.raises(InputError, match="one prompt for all findings"):
+            control_rows(model, images, splits["test"], splits["train"], prompts="report", names=["shuffled prompt"])
+        with pytest.raises(InputError, match=r"no control 'noise'\. Choose of: location prior"):
+            control_rows(model, images, splits["test"], splits["train"], names=["noise"])
