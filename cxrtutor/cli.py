@@ -20,9 +20,10 @@ from .errors import InputError
 
 if TYPE_CHECKING:
     from .data.annotations import Annotations
+    from .data.dataset import StudyDataset
     from .evaluation.measurements import Measurements
     from .evaluation.tables import LocalizationTable
-    from .localization.protocols import PerFinding
+    from .localization.protocols import PerFinding, Protocol
     from .methods.config import DataConfig
     from .methods.model import AlignedModel
 
