@@ -26,6 +26,8 @@ def contour_runs(contours: Sequence[Any], size: tuple[int, int], key: str) -> Ru
     Raises:
         UnreadableRow: a contour has fewer than two points, or a coordinate is no finite number.
     """
+    if not contours:
+        return RunLengths(size, np.array([size[0] * size[1]]))
     drawing = Image.new("1", (size[1], size[0]))
     for number, contour in enumerate(contours):
         try:

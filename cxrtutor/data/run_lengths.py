@@ -38,12 +38,14 @@ class RunLengths:
     @classmethod
     def of(cls, mask: Bool[np.ndarray, "height width"]) -> RunLengths:
         """The runs of a mask."""
-        pixels = mask.ravel(order="F")
-        ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-        runs = np.diff(np.concatenate([[0], ends, [pixels.size]]))
-        if pixels.size and pixels[0]:
-            runs = np.concatenate([[0], runs])
-        return cls(mask.shape, runs)
+        columns = np.flatnonzero(mask.any(axis=0))  # going down a column is slow, and most hold nothing
+        if columns.size == 0:
+            return cls(mask.shape, np.array([mask.size]))
+        first, last = columns[0], columns[-1] + 1
+        pixels = np.concatenate([[False], mask[:, first:last].ravel(order="F"), [False]])
+        ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + first * len(mask)
+        runs = np.diff(np.concatenate([[0], ends, [mask.size]]))
+        return cls(mask.shape, runs if runs[-1] else runs[:-1])
 
     @cached_property
     def area(self) -> int:
