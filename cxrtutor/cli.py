@@ -491,6 +491,58 @@ def _numbers(table: LocalizationTable) -> dict[str, Any]:
     return {"rows": rows}
 
 
+@app.command("minimal-pairs")
+def minimal_pairs(
+    run: Annotated[Path, typer.Argument(help="A run's folder, as `pretrain` printed it.")],
+    edition: Annotated[
+        str, typer.Option(help="Of the teaching set: 'full' (600 test patients) or 'quick' (100).")
+    ] = "full",
+    score: Annotated[
+        str,
+        typer.Option(
+            help="What decides: 'presence' (the highest smoothed similarity of the map) or 'global' (the whole film "
+            "with the sentence as a report)."
+        ),
+    ] = "presence",
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model which of two statements that differ in one fact is true, and what tells it left from right.
+
+    The pairs are of the teaching set's test patients: side, negation, zone, size, and one film with and without the
+    lesion. Chance is .5. Then films and mirrored films are asked in the report's own words and with left and right
+    exchanged.
+    """
+    from .evaluation.bootstrap import interval
+    from .evaluation.laterality import mirror_test, own_words_win
+    from .evaluation.minimal_pairs import measure_pairs
+    from .evaluation.minimal_pairs import minimal_pairs as make_pairs
+    from .evaluation.presence_scores import SCORES
+
+    if score not in SCORES:
+        raise InputError(f"There is no score {score!r}. Choose one of: {', '.join(SCORES)}.")
+    model = _model(run)
+    pairs = make_pairs(edition)
+    measured = measure_pairs(model, pairs, model.image_source(pairs.studies), model.image_source(pairs.twins), score)
+    heard = {fact: interval(one, "accuracy") for fact, one in measured.items()}
+    halves = {fact: one.by_finding()[["accuracy", "samples"]] for fact, one in measured.items()}
+    mirror = own_words_win(mirror_test(model, pairs.studies))
+    if as_json:
+        facts = {
+            fact: {**_defined(vars(cell)), "by_side": json.loads(halves[fact].to_json(orient="index"))}
+            for fact, cell in heard.items()
+        }
+        gains = {film: _defined(vars(gain)) for film, gain in mirror.items()}
+        _print_json({"edition": edition, "score": score, "accuracy": facts, "own_words_minus_other_side_cnr": gains})
+        return
+    typer.echo(f"Which of two is true, by the {score} score (95 % interval over patients; chance .5)\n")
+    for fact, cell in heard.items():
+        sides = ", ".join(f"{side} {row.accuracy:.2f} of {row.samples:.0f}" for side, row in halves[fact].iterrows())
+        typer.echo(f"{fact:9} {cell}  {sides}")
+    typer.echo("\nOwn words minus left and right exchanged, CNR:\n")
+    for film, gain in mirror.items():
+        typer.echo(f"{film:15} {gain}")
+
+
 @app.command()
 def experiments(
     file: Annotated[Path, typer.Argument(help="The file that lists the experiments.")] = Path(

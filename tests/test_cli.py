@@ -116,6 +116,7 @@ class TestHelp:
             (["pretrain"], "--set"),
             (["localize"], "--prompt"),
             (["evaluate"], "--protocol"),
+            (["minimal-pairs"], "Chance is .5"),
             (["experiments"], "--records"),
         ],
     )
@@ -126,7 +127,9 @@ class TestHelp:
 
     def test_the_manual_lists_every_command(self, cxrtutor_: Callable[..., Ended]) -> None:
         text = cxrtutor_("--help").out
-        assert all(name in text for name in ("data", "pretrain", "localize", "evaluate", "experiments"))
+        assert all(
+            name in text for name in ("data", "pretrain", "localize", "evaluate", "minimal-pairs", "experiments")
+        )
 
     def test_version(self, cxrtutor_: Callable[..., Ended]) -> None:
         assert cxrtutor_("--version") == Ended(0, f"cxrtutor {cxrtutor.__version__}\n", "")
@@ -311,6 +314,25 @@ class TestPretrainAndEvaluate:
     def test_a_run_that_there_is_not(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
         ended = cxrtutor_("evaluate", tmp_path / "nowhere")
         assert ended.status == 2 and "nowhere: no run." in ended.err
+
+    @pytest.mark.usefixtures("small_text_encoder")
+    def test_minimal_pairs(self, cxrtutor_: Callable[..., Ended], config: Path) -> None:
+        run = cxrtutor_("pretrain", config, "--set", "optimization.epochs=1", "--json").json["folder"]
+        asked = ("minimal-pairs", run, "--edition", "quick")
+        answer = cxrtutor_(*asked, "--json").json
+        assert set(answer["accuracy"]) == {"side", "negation", "zone", "size", "presence"}
+        for cell in answer["accuracy"].values():
+            assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
+        sides = answer["accuracy"]["negation"]["by_side"]
+        assert sides["affirmed"]["samples"] == sides["denied"]["samples"] == 20
+        assert answer["accuracy"]["negation"]["value"] == pytest.approx(
+            (sides["affirmed"]["accuracy"] + sides["denied"]["accuracy"]) / 2
+        )
+        assert set(answer["own_words_minus_other_side_cnr"]) == {"film as it is", "mirrored"}
+        text = cxrtutor_(*asked, "--score", "global").out
+        assert "by the global score" in text and "affirmed" in text and "mirrored" in text
+        ended = cxrtutor_(*asked, "--score", "guess")
+        assert ended.status == 2 and "no score 'guess'. Choose one of: presence, global." in ended.err
 
     def test_experiments_are_run_once(self, cxrtutor_: Callable[..., Ended], data: Path, tmp_path: Path) -> None:
         file = write_experiments(tmp_path, data, seeds=[0])

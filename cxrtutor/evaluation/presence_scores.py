@@ -25,6 +25,12 @@ from .measurements import Measurements
 _BATCH = 64
 
 
+Score = Literal["presence", "global"]
+"""What decides how well an image answers a prompt: the presence score of its similarity map, or (of an `AlignedModel`)
+the global similarity of the whole image with the prompt as a report."""
+SCORES: tuple[Score, ...] = ("presence", "global")
+
+
 @runtime_checkable
 class AsksAll(Interface):
     """What is asked of a model to fill a table: `methods.AlignedModel` offers it."""
@@ -55,11 +61,6 @@ class PresenceScores:
     studies: tuple[str, ...]
     patients: tuple[str, ...]
     split: str | None
-
-
-Score = Literal["presence", "global"]
-"""What decides how well an image answers a prompt: the presence score of its similarity map, or (of an `AlignedModel`)
-the global similarity of the whole image with the prompt as a report."""
 
 
 def scores_of(

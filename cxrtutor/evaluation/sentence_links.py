@@ -53,6 +53,8 @@ def measure_links(model: AlignedModel, coupling: Objective, studies: StudyDatase
     - `pointing`: whether the highest cell of the sentence's map lies in one of its lesions.
     - `gain`: how much denser the map is in its lesions than if it were spread evenly over the image.
     - `lesions found`: the share of its lesions in which the map is denser than that.
+    - `own lesion`: whether, of all lesions of the study, the map is densest in one of the sentence's own; of equals the
+      share. NaN where the sentence speaks of all lesions that there are.
 
     Args:
         model: gives regions and sentences.
@@ -82,13 +84,16 @@ def measure_links(model: AlignedModel, coupling: Objective, studies: StudyDatase
 def _linked(study: Study, maps: Float[Tensor, "sentences grid_height grid_width"]) -> list[dict[str, str | float]]:
     """One row for each sentence of a study that speaks of a lesion."""
     rows = []
+    masks = [truth_mask([finding], study.image.shape) for finding in study.findings]
+    truths = torch.from_numpy(np.stack(masks)) if masks else torch.zeros(0, *study.image.shape, dtype=torch.bool)
     for number, (sentence, case) in enumerate(zip(study.report.sentences, cases(study), strict=True)):
         if case is None:
             continue
-        lesions = [truth_mask([study.findings[lesion]], study.image.shape) for lesion in sentence.findings]
         heat = upsample(maps[number][None], study.image.shape, mode="nearest")
-        gains = density_gain(heat, torch.from_numpy(np.stack(lesions)))
-        union = torch.from_numpy(np.any(lesions, axis=0))[None]
+        of_all = density_gain(heat, truths)
+        own = torch.zeros(len(truths), dtype=torch.bool)
+        own[list(sentence.findings)] = True
+        gains, union = of_all[own], truths[own].any(dim=0, keepdim=True)
         rows.append(
             {
                 "study": study.id,
@@ -99,6 +104,7 @@ def _linked(study: Study, maps: Float[Tensor, "sentences grid_height grid_width"
                 "pointing": pointing(heat, union).item(),
                 "gain": density_gain(heat, union).item(),
                 "lesions found": (gains > 1).double().mean().item(),
+                "own lesion": torch.nan if own.all() else own[of_all == of_all.max()].double().mean().item(),
             }
         )
     return rows

@@ -92,6 +92,15 @@ def test_whoever_looks_at_one_of_two_lesions_finds_half_and_whoever_looks_elsewh
     assert (table["pointing"] == 0).all() and (table["lesions found"] == 0).all() and (table["gain"] < 0.2).all()
 
 
+def test_whether_a_sentence_looks_at_its_own_of_the_patients_lesions(folder, home, monkeypatch):
+    own = measured(folder, home, monkeypatch, lambda links: links)["own lesion"]
+    assert (own == 1).all()
+    others = measured(folder, home, monkeypatch, lambda links: {0, 1, 2} - set(links))["own lesion"]
+    assert (others == 0).all()
+    even = measured(folder, home, monkeypatch, lambda links: ())["own lesion"]
+    assert even[ONE_TO_ONE] == pytest.approx(1 / 3) and even[MANY_LESIONS] == pytest.approx(2 / 3)
+
+
 def test_an_even_map_gains_nothing(folder, home, monkeypatch):
     table = measured(folder, home, monkeypatch, lambda links: ())
     assert table["gain"].to_numpy() == pytest.approx(1)
