@@ -91,7 +91,7 @@ def published(
 _AFLOC = "AFLoc, arXiv 2401.02044"
 _RERUN = "an independent re-run of 1,162 pairs (who ran it is not known to us)"
 _BIOVIL = "model card of microsoft/BiomedVLP-CXR-BERT-specialized"
-_MEDKLIP = "as quoted by G2D, arXiv 2312.01522, under MedKLIP's protocol"
+_MEDKLIP = "in a table with G2D, arXiv 2312.01522 (we take it for G2D's own), under MedKLIP's protocol"
 _MGCA = "as quoted by G2D, arXiv 2312.01522, under the protocol of MGCA, arXiv 2210.06044"
 
 AFLOC_PROTOCOL = "afloc-skipping-empty"
