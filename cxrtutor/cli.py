@@ -228,7 +228,7 @@ def evaluate(
         ),
     ] = "afloc",
     prompts: Annotated[
-        str, typer.Option(help="'precise' (each lesion's phrase), 'simple' (its category), 'report'.")
+        str, typer.Option(help="'precise' (each lesion's phrase), 'simple' (its category), 'described' (its look), 'report'.")
     ] = "precise",
     controls: Annotated[
         bool,
