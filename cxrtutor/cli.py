@@ -228,7 +228,8 @@ def evaluate(
         ),
     ] = "afloc",
     prompts: Annotated[
-        str, typer.Option(help="'precise' (each lesion's phrase), 'simple' (its category), 'described' (its look), 'report'.")
+        str,
+        typer.Option(help="'precise' (a lesion's phrase), 'simple' (its category), 'described' (its look), 'report'."),
     ] = "precise",
     controls: Annotated[
         bool,
