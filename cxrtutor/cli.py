@@ -419,14 +419,15 @@ def evaluate_maps(
         allow_missing=allow_missing,
         side=side,
     )
-    measured, notes = found.measurements, [*found.notes, f"Intervals are over {found.unit}."]
+    measured, notes = found.measurements, [*found.notes]
     if save:
         measured.save(save)
-    table = LocalizationTable({folder.resolve().name: measured})
+    table = LocalizationTable({folder.resolve().name: measured}, unit=found.unit)
     if human:
         drawn, problems = _humans(annotations, human, points, protocol)
         notes += problems
-        table = LocalizationTable({folder.resolve().name: measured, "human benchmark": drawn}, METRICS)
+        rows = {folder.resolve().name: measured, "human benchmark": drawn}
+        table = LocalizationTable(rows, METRICS, unit=found.unit)
     if as_json:
         about = {"layout": annotations.layout, "protocol": measured.protocol, "prompts": prompts, "geometry": geometry}
         troubles = {what: list(names) for what, names in found.troubles.items()}

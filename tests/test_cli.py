@@ -485,7 +485,7 @@ class TestEvaluateMaps:
         )
         assert missing == ["other, 'a mass': other__a-mass.npy"] and extra == ["unasked.npy"]
         text = cxrtutor_(*of_ms_cxr, "--allow-missing").out
-        assert "protocol afloc" in text and "not used: unasked.npy." in text and "Intervals are over patients." in text
+        assert "protocol afloc" in text and "not used: unasked.npy." in text and "interval over patients)" in text
 
     def test_a_missing_map_is_an_error(self, cxrtutor_: Callable[..., Ended], of_ms_cxr: list[object]) -> None:
         ended = cxrtutor_(*of_ms_cxr)

@@ -99,5 +99,5 @@ def unit_of(questions: Sequence[Question]) -> str:
     named = sum(finding.patient is not None for question in questions for finding in question.findings)
     total = sum(len(question.findings) for question in questions)
     if named in (0, total):
-        return "patients" if named else "images, as the truth file names no patients"
-    return "patients, and images where the truth file names none"
+        return "patients" if named else "images"
+    return "patients, and images where none is named"

@@ -34,6 +34,7 @@ class LocalizationTable:
             was measured. That is a table about protocols and not about methods.
         published: figures that stand below a rule; see `beside`.
         dataset: what the rows were measured on, said where published figures of other sets stand below.
+        unit: whose ids the intervals are over: patients, or images where a set does not say whose they are.
 
     Raises:
         InputError: there is no row; the rows were measured under different protocols, and nobody asked for that; the
@@ -46,6 +47,7 @@ class LocalizationTable:
     across_protocols: bool = False
     published: Sequence[Published] = ()
     dataset: str = "this set"
+    unit: str = "patients"
 
     def __post_init__(self) -> None:
         protocols = {name: measured.protocol for name, measured in self.methods.items()}
@@ -107,7 +109,7 @@ class LocalizationTable:
         """What the numbers are."""
         names = list(dict.fromkeys(map(_marked, self._protocols.values())))
         under = f"protocol {names[0]}" if len(names) == 1 else f"rows of different protocols: {', '.join(names)}"
-        caption = f"Macro mean over findings (95 % interval over patients), {under}"
+        caption = f"Macro mean over findings (95 % interval over {self.unit}), {under}"
         if self.reference is not None:
             caption += f"; Δ: less {self.reference} on the same samples"
         return caption
@@ -115,7 +117,7 @@ class LocalizationTable:
     @property
     def note(self) -> str:
         """How many samples of how many patients there are, and how many of them each metric leaves out."""
-        sizes = {name: f"{len(one.rows)} samples of {one.rows.patient.nunique()} patients" for name, one in self._all}
+        sizes = {name: f"{len(one.rows)} samples of {one.rows.patient.nunique()} {self.unit}" for name, one in self._all}
         parts = [_by_row(sizes)]
         for metric in self.metrics:
             missing = {name: int(one.undefined()[metric]) for name, one in self._all}
@@ -245,8 +247,8 @@ def _title(metric: str) -> str:
 def _marked(protocol: str) -> str:
     """A protocol's name; one that looks at the truth says so."""
     known = PROTOCOLS.get(protocol)
-    looks = known is not None and known.over_thresholds == "best"
-    return f"{protocol} (upper bound: its threshold is chosen by the truth)" if looks else protocol
+    upper_bound = known is not None and known.upper_bound
+    return f"{protocol} (upper bound: its threshold is chosen by the truth)" if upper_bound else protocol
 
 
 def _by_row(values: Mapping[str, str | int]) -> str:

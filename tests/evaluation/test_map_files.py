@@ -265,7 +265,7 @@ def test_missing_and_extra_maps_are_counted(tmp_path: Path) -> None:
         "1 questions without a map, left out: p2, 'pneumonia': p2__pneumonia.npy.",
         "1 maps that no question asks for, not used: else.npy.",
     ]
-    assert found.unit == "images, as the truth file names no patients"
+    assert found.unit == "images"
     with pytest.raises(InputError, match="2 of 2 questions have no map"):
         evaluate_maps(saved(tmp_path / "none", {"n1": GRID}), truth, allow_missing=True)
 

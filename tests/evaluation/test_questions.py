@@ -80,8 +80,8 @@ def test_other_prompts_are_refused() -> None:
     ("patients", "unit", "columns"),
     [
         (("p", "p"), "patients", ["p", "p"]),
-        ((None, None), "images, as the truth file names no patients", ["a", "b"]),
-        (("p", None), "patients, and images where the truth file names none", ["p", "b"]),
+        ((None, None), "images", ["a", "b"]),
+        (("p", None), "patients, and images where none is named", ["p", "b"]),
     ],
 )
 def test_the_unit_of_intervals(patients: tuple[str | None, ...], unit: str, columns: list[str]) -> None:

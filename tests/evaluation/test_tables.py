@@ -52,6 +52,12 @@ def test_every_form_says_how_many_samples_there_are(compared):
     assert [row["samples"] for row in csv_rows(compared)] == ["40", "40"]
 
 
+def test_intervals_are_over_what_the_ids_are_of():
+    over_images = LocalizationTable({"LSM": LSM}, ("iou",), unit="images")
+    assert "interval over images)" in over_images.caption and over_images.note.endswith("images.")
+    assert "patients" not in str(over_images)
+
+
 def test_what_a_metric_leaves_out_is_counted_by_row():
     nan = float("nan")
     holed = rows([nan, nan, 0.5, 0.25], ("mass", "edema"), patients=list("aabb"))
