@@ -117,7 +117,8 @@ class LocalizationTable:
     @property
     def note(self) -> str:
         """How many samples of how many patients there are, and how many of them each metric leaves out."""
-        sizes = {name: f"{len(one.rows)} samples of {one.rows.patient.nunique()} {self.unit}" for name, one in self._all}
+        of = {name: f"{one.rows.patient.nunique()} {self.unit}" for name, one in self._all}
+        sizes = {name: f"{len(one.rows)} samples of {of[name]}" for name, one in self._all}
         parts = [_by_row(sizes)]
         for metric in self.metrics:
             missing = {name: int(one.undefined()[metric]) for name, one in self._all}
