@@ -16,6 +16,7 @@ Checks stand beside the rooms and import none of them: the right answer is writt
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -234,11 +235,33 @@ def stretched(answer):
     yield same(given, heat / 5), "The largest is 1 now, but the smallest is not -1. Shift before you scale."
 
 
-@exercise(right=lambda iou: 2 * iou / (1 + iou), inputs=[(0.5,), (np.array([0.0, 0.2, 1.0]),)])
-def dice_from_iou(answer):
-    """Measuring localization: Dice of one image from its IoU."""
-    yield same(answer(0.5), 1 / 3), "That is the way back, from Dice to IoU: Dice is never the smaller of the two."
-    yield same(answer(0.5), 1.0), "Twice the IoU goes beyond 1 for a good mask. By what must it be divided?"
+_FOUR_MASKS = np.array([[[1, 1, 0]], [[0, 0, 0]], [[1, 1, 1]], [[0, 0, 0]]], dtype=bool)
+_FOUR_TRUTHS = np.array([[[0, 1, 0]], [[1, 1, 0]], [[0, 0, 0]], [[0, 0, 0]]], dtype=bool)
+
+
+@exercise(
+    right=lambda masks, truths, over: _mean_over(masks, truths, over),
+    inputs=[(_FOUR_MASKS, _FOUR_TRUTHS, over) for over in ("positives", "true positives", "all")]
+    + [(_FOUR_TRUTHS, _FOUR_MASKS, over) for over in ("positives", "true positives", "all")],
+)
+def mean_over(answer):
+    """Measuring localization: mean IoU over the films that count under a rule."""
+    positives, true_positives, everything = (
+        answer(_FOUR_MASKS, _FOUR_TRUTHS, over) for over in ("positives", "true positives", "all")
+    )
+    yield (
+        bool(np.isnan([positives, true_positives, everything]).any()),
+        "0/0 has made a mean NaN. Choose the films that count before you average.",
+    )
+    yield same(positives, 1 / 2), "A lesion without a mask is a miss: over positives it counts, with 0."
+    yield same(positives, 1 / 6), "Over positives, a film without a lesion does not count, whatever the mask."
+    yield same(true_positives, 1 / 4), "Over true positives, a film counts only if neither truth nor mask is empty."
+    yield same(everything, 1 / 8), "Neither a lesion nor a mask: nothing to divide. It leaves the mean, even over all."
+    yield (
+        same(everything, 3 / 8),
+        "You called a right silence a success. That is kind; these rules leave it out.",
+    )
+    yield same(everything, 1 / 4), "Over all, a mask where nothing is counts as well, with 0."
 
 
 @exercise(
@@ -327,6 +350,13 @@ def paired_interval(answer):
         same(given, np.quantile(a - b, limits)),
         "That is the spread of patients. Take the *mean* of every draw first.",
     )
+
+
+def _mean_over(masks: np.ndarray, truths: np.ndarray, over: str) -> float:
+    there, marked = truths.any(axis=(1, 2)), masks.any(axis=(1, 2))
+    counts = {"positives": there, "true positives": there & marked, "all": there | marked}[over]
+    common, union = (masks & truths).sum(axis=(1, 2)), (masks | truths).sum(axis=(1, 2))
+    return float(np.mean(common[counts] / union[counts]))
 
 
 def _common_area(a: Sequence[float | int], b: Sequence[float | int]) -> float:
@@ -1642,3 +1672,155 @@ def unplaced(answer):
     yield same(given, 1 - got), "Sentences have different masses here: compare each with its own."
     yield same(given, 1 - plan.sum(axis=1)[:, None] / wanted), "You summed over sentences. Regions are in the rows."
     yield same(given, 1 - got / got.sum() / wanted), "You brought the plan to mass 1 first, and so hid what is missing."
+
+
+# ------------------------------------------------------------------------------------------------ chapter 16
+
+
+@exercise(
+    right=lambda with_it, without: ((1 + np.sign(with_it[:, None] - without)) / 2).mean(),
+    inputs=[
+        (np.array([3.0, 5.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0, 0.5])),
+        (np.array([0.0, 0.0]), np.array([0.0, 1.0, -1.0])),
+    ],
+)
+def auroc(answer):
+    """Stress tests: of all pairs, the share in which the patient with the finding scores higher."""
+    with_it, without = arguments = auroc.inputs[0]
+    given, difference = answer(*arguments), with_it[:, None] - without
+    yield same(given, (difference > 0).mean()), "A tie is nobody's win, and nobody's loss. It counts half."
+    yield same(given, (difference >= 0).mean()), "You give every tie to the finding. It counts half."
+    yield same(given, ((1 - np.sign(difference)) / 2).mean()), "Upside down: higher is who *has* the finding."
+    yield same(given, (1 + np.sign(difference)).sum() / 2), "That is the number of pairs. Which share of all is it?"
+    yield (
+        same(given, float(with_it.mean() > without.mean())),
+        "You compared two means. Ask of every pair which of its two is higher.",
+    )
+
+
+@exercise(
+    right=lambda scores, kept: np.sort(scores)[-int(np.ceil(kept * len(scores)))],
+    inputs=[
+        (np.array([9.0, 1.0, 4.0, 7.0, 2.0, 8.0, 5.0]), 0.75),
+        (np.array([3.0, 1.0, 2.0]), 1.0),
+        (np.array([6.0, 2.0, 5.0, 1.0]), 0.5),
+    ],
+)
+def answering_threshold(answer):
+    """Stress tests: the highest threshold at which a share of those with the finding is still answered."""
+    scores, kept = arguments = answering_threshold.inputs[0]
+    given, ordered = answer(*arguments), np.sort(scores)
+    yield (
+        same(given, ordered[-int(kept * len(scores))]),
+        "Rounded down: a patient too few is answered. The share is what must *at least* be kept.",
+    )
+    yield (
+        same(given, ordered[int(np.ceil(kept * len(scores))) - 1]),
+        "From the wrong end: it is the *lowest* scores that may be lost.",
+    )
+    yield same(given, np.quantile(scores, kept)), "At that quantile most are declined. Which share lies *above* it?"
+    yield (
+        same(given, np.quantile(scores, 1 - kept)),
+        "Between two patients' scores the quantile makes one up; the highest threshold is somebody's own score.",
+    )
+    yield same(given, ordered[0]), "That answers everybody. A higher threshold keeps enough, too."
+
+
+@exercise(
+    right=lambda said, present, bins: _binned_gap(said, present, bins),
+    inputs=[
+        (np.array([0.05, 0.15, 0.95, 1.0, 0.85, 0.12, 0.55]), np.array([0, 1, 1, 0, 1, 0, 1], bool), 5),
+        (np.array([0.3, 0.35, 0.9]), np.array([0, 1, 1], bool), 2),
+    ],
+)
+def calibration_gap(answer):
+    """Stress tests: the expected calibration error."""
+    said, present, bins = arguments = calibration_gap.inputs[0]
+    given = answer(*arguments)
+    yield (
+        same(given, _binned_gap(said, present, bins, even=True)),
+        "Every bin counts alike in yours. A bin with many answers counts for more.",
+    )
+    yield (
+        same(given, abs(_binned_gap(said, present, bins, absolute=False))),
+        "What one bin says too much, another says too little, and in yours they cancel. Take each gap's size first.",
+    )
+    yield same(given, np.abs(said - present).mean()), "A single answer cannot keep its word. Ask a bin of them."
+    yield same(given, ((said - present) ** 2).mean()), "That is the Brier score, which asks for more than calibration."
+    yield (
+        same(given, _binned_gap(said[said < 1], present[said < 1], bins) * (said < 1).mean()),
+        "A probability of exactly 1 fell out of your bins. It belongs to the last.",
+    )
+
+
+@exercise(
+    right=lambda d00, d01, d10, d11: (
+        (d00 + d01 - d10 - d11) / 4,
+        (d00 + d01 + d10 + d11) / 4,
+        (d00 - d01 - d10 + d11) / 4,
+    ),
+    inputs=[(0.5, 0.4, -0.3, 0.1), (1.0, -1.0, -1.0, 1.0)],
+)
+def side_parts(answer):
+    """Stress tests: place, anatomy and letter from four differences."""
+    d00, d01, d10, d11 = side_parts.inputs[0]
+    place, anatomy, letter = side_parts.right(d00, d01, d10, d11)
+    given = answer(d00, d01, d10, d11)
+    yield same(given, (4 * place, 4 * anatomy, 4 * letter)), "Each of the four holds every part once. Divide by four."
+    yield same(given, (2 * place, 2 * anatomy, 2 * letter)), "All *four* films speak of each part: it is their mean."
+    yield (
+        same(given, (anatomy, place, letter)),
+        "Which of them changes sign when the body is mirrored, and which never does? You took one for the other.",
+    )
+    yield (
+        same(given, (place, anatomy, (d00 - d01 + d10 - d11) / 4)),
+        "The letter speaks for the own word where it went *with* the body: in the first film and in the last.",
+    )
+    yield (
+        same(given, ((d00 - d10) / 2, (d00 + d10) / 2, (d00 - d01) / 2)),
+        "Half of the films would do only if nothing else changed in them. Use all four.",
+    )
+
+
+@exercise(
+    right=lambda text: _exchanged(text),
+    inputs=[
+        ("Left effusion, larger than on the right.",),
+        ("Upright film. Nodule on the right; the left lung is clear.",),
+        ("Right base is clear. No change on the left.",),
+    ],
+)
+def swap_sides(answer):
+    """Stress tests: left and right exchanged in a text."""
+    simple, upright, capital = (text for (text,) in swap_sides.inputs)
+    yield (
+        answer("The left and the right.") in ("The left and the left.", "The right and the right."),
+        "Two replacements in a row: the second undoes the first. Do both in one pass.",
+    )
+    yield (
+        answer(upright).startswith(("Upleft", "upleft")),
+        'Who is "upleft"? Look for whole words (`\\b` in a regular expression).',
+    )
+    yield (
+        answer(simple) == "Left effusion, larger than on the left.",
+        "At the beginning of a sentence the word has a capital.",
+    )
+    yield (
+        answer(capital) in (_exchanged(capital).lower(), _exchanged(capital).replace("Left base", "left base")),
+        "The words are right; now the sentence begins with a small letter.",
+    )
+
+
+def _binned_gap(said: np.ndarray, present: np.ndarray, bins: int, even: bool = False, absolute: bool = True) -> float:
+    """The distance of what was said from what came true, over bins of equal width."""
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    used = np.unique(place)
+    gaps = np.array([said[place == one].mean() - present[place == one].mean() for one in used])
+    shares = np.full(len(used), 1 / len(used)) if even else np.array([(place == one).mean() for one in used])
+    return float(((np.abs(gaps) if absolute else gaps) * shares).sum())
+
+
+def _exchanged(text: str) -> str:
+    """The text with left and right exchanged, word by word."""
+    pairs = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+    return "".join(pairs.get(word, word) for word in re.split(r"(\W+)", text))

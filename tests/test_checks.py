@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,6 +21,19 @@ def common(a, b, least=0):
 
 def iou_of_boxes(a, b, least=0):
     return common(a, b, least) / (a[2] * a[3] + b[2] * b[3] - common(a, b, least))
+
+
+def ious_of(masks, truths):
+    with np.errstate(invalid="ignore"):
+        return (masks & truths).sum((1, 2)) / (masks | truths).sum((1, 2))
+
+
+def over_rule(ious, masks, truths, over, neither):
+    """The three rules, but a pair without lesion and mask scores `neither` over all."""
+    there, marked = truths.any((1, 2)), masks.any((1, 2))
+    if over == "all":
+        return np.nan_to_num(ious, nan=neither).mean()
+    return ious[there if over == "positives" else there & marked].mean()
 
 
 def corners_mistaken(box):
@@ -51,6 +66,25 @@ def judged_sorted(heat):
 
 def kept_pixels(heat, share):
     return round(share * len(judged_sorted(heat)))
+
+
+OTHER_SIDE = {"left": "right", "right": "left"}
+
+
+def pairs_won(with_it, without):
+    return sum(float(a > b) + float(a == b) / 2 for a in with_it for b in without)
+
+
+def gaps_of(said, present, bins):
+    """The gap of every bin that holds answers, and how many it holds."""
+    edges = np.linspace(0, 1, bins + 1)
+    within = [(said >= a) & ((said < b) | (b == 1)) for a, b in pairwise(edges)]
+    return [said[w].mean() - present[w].mean() for w in within if w.any()], [w.sum() for w in within if w.any()]
+
+
+def forgets_certainty(said, present, bins):
+    gaps, counts = gaps_of(said[said < 1], present[said < 1], bins)
+    return np.abs(gaps) @ counts / len(said)
 
 
 def length_one(vector):
@@ -265,9 +299,19 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda heat: 2 * (heat - np.nanmin(heat)) / (np.nanmax(heat) - np.nanmin(heat)), "from 0 to 2"),
         (lambda heat: heat / np.nanmax(heat), "Shift before"),
     ],
-    "dice_from_iou": [
-        (lambda iou: iou / (2 - iou), "way back"),
-        (lambda iou: 2 * iou, "beyond 1"),
+    "mean_over": [
+        (lambda masks, truths, over: np.mean(ious_of(masks, truths)), "NaN"),
+        (lambda masks, truths, over: ious_of(masks, truths)[masks.any((1, 2)) & truths.any((1, 2))].mean(), "miss"),
+        (lambda masks, truths, over: np.nanmean(ious_of(masks, truths)), "without a lesion"),
+        (lambda masks, truths, over: ious_of(masks, truths)[truths.any((1, 2))].mean(), "only if neither"),
+        (lambda masks, truths, over: over_rule(ious_of(masks, truths), masks, truths, over, neither=0.0), "leaves"),
+        (lambda masks, truths, over: over_rule(ious_of(masks, truths), masks, truths, over, neither=1.0), "kind"),
+        (
+            lambda masks, truths, over: ious_of(masks, truths)[
+                truths.any((1, 2)) & (masks.any((1, 2)) | (over != "true positives"))
+            ].mean(),
+            "as well",
+        ),
     ],
     "shifted_square_iou": [
         (lambda side, shift: max(side - shift, 0) / side, "still covered"),
@@ -730,6 +774,43 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda plan, wanted: 1 - plan.sum(axis=0), "with its own"),
         (lambda plan, wanted: 1 - plan.sum(axis=1)[:, None] / wanted, "Regions are in the rows"),
         (lambda plan, wanted: 1 - plan.sum(axis=0) / plan.sum() / wanted, "hid what is missing"),
+    ],
+    "auroc": [
+        (lambda with_it, without: (with_it[:, None] > without).mean(), "nobody's win"),
+        (lambda with_it, without: (with_it[:, None] >= without).mean(), "every tie to the finding"),
+        (lambda with_it, without: 1 - pairs_won(with_it, without) / (len(with_it) * len(without)), "Upside down"),
+        (lambda with_it, without: pairs_won(with_it, without), "the number of pairs"),
+        (lambda with_it, without: float(with_it.mean() > without.mean()), "two means"),
+    ],
+    "answering_threshold": [
+        (lambda scores, kept: np.sort(scores)[-int(kept * len(scores))], "Rounded down"),
+        (lambda scores, kept: np.sort(scores)[int(np.ceil(kept * len(scores))) - 1], "wrong end"),
+        (lambda scores, kept: np.quantile(scores, kept), "most are declined"),
+        (lambda scores, kept: np.quantile(scores, 1 - kept), "makes one up"),
+        (lambda scores, kept: scores.min(), "answers everybody"),
+    ],
+    "calibration_gap": [
+        (lambda said, present, bins: np.mean(np.abs(gaps_of(said, present, bins)[0])), "counts alike"),
+        (lambda said, present, bins: abs(said.mean() - present.mean()), "they cancel"),
+        (lambda said, present, bins: np.abs(said - present).mean(), "single answer"),
+        (lambda said, present, bins: np.square(said - present).mean(), "Brier"),
+        (lambda said, present, bins: forgets_certainty(said, present, bins), "exactly 1"),
+    ],
+    "side_parts": [
+        (lambda a, b, c, d: (a + b - c - d, a + b + c + d, a - b - c + d), "Divide by four"),
+        (lambda a, b, c, d: ((a + b - c - d) / 2, (a + b + c + d) / 2, (a - b - c + d) / 2), "All *four* films"),
+        (lambda a, b, c, d: ((a + b + c + d) / 4, (a + b - c - d) / 4, (a - b - c + d) / 4), "one for the other"),
+        (lambda a, b, c, d: ((a + b - c - d) / 4, (a + b + c + d) / 4, (a - b + c - d) / 4), "*with* the body"),
+        (lambda a, b, c, d: ((a - c) / 2, (a + c) / 2, (a - b) / 2), "Use all four"),
+    ],
+    "swap_sides": [
+        (lambda text: text.replace("left", "right").replace("right", "left"), "in one pass"),
+        (lambda text: re.sub("left|right", lambda word: OTHER_SIDE[word[0]], text), "whole words"),
+        (lambda text: re.sub(r"\b(left|right)\b", lambda word: OTHER_SIDE[word[0]], text), "has a capital"),
+        (
+            lambda text: re.sub(r"\b(left|right)\b", lambda word: OTHER_SIDE[word[0].lower()], text, flags=re.I),
+            "small letter",
+        ),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
