@@ -10,7 +10,7 @@ from functools import cached_property
 from ..errors import InputError
 from ..localization.protocols import PROTOCOLS
 from .bootstrap import Interval, interval, paired_difference
-from .measurements import METRICS, Measurements
+from .measurements import METRICS, Measurements, same_samples
 from .published import Published
 
 _TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing"}
@@ -124,6 +124,8 @@ class LocalizationTable:
             missing = {name: int(one.undefined()[metric]) for name, one in self._all}
             if any(missing.values()):
                 parts.append(f"{_title(metric)} undefined and left out: {_by_row(missing)}")
+            if fewer := self._counting_for_both(metric):
+                parts.append(f"Δ {_title(metric)} over the samples that count for both rows: {_listed(fewer)}")
         return ". ".join(parts) + "."
 
     def __str__(self) -> str:
@@ -183,6 +185,18 @@ class LocalizationTable:
             rows.append(row | about)
         # Counts of ours stay whole numbers where published rows have none.
         return pd.DataFrame(rows).convert_dtypes().to_csv(index=False, float_format="%.6f")
+
+    def _counting_for_both(self, metric: str) -> dict[str, int]:
+        """How many samples the difference of a row to the reference is taken over, where a column has more: under a
+        protocol over all pairs, a method that is rightly silent is not credited for it in a difference."""
+        if self.reference is None:
+            return {}
+        reference, fewer = self.methods[self.reference], {}
+        for name in self.differences:
+            one, base = (rows[metric].notna() for rows in same_samples(self.methods[name], reference))
+            if (one != base).any():
+                fewer[name] = int((one & base).sum())
+        return fewer
 
     @property
     def _all(self) -> list[tuple[str, Measurements]]:
@@ -255,7 +269,11 @@ def _marked(protocol: str) -> str:
 def _by_row(values: Mapping[str, str | int]) -> str:
     """What holds for all rows once, and else row by row."""
     different = set(values.values())
-    return str(different.pop()) if len(different) == 1 else ", ".join(f"{name} {one}" for name, one in values.items())
+    return str(different.pop()) if len(different) == 1 else _listed(values)
+
+
+def _listed(values: Mapping[str, str | int]) -> str:
+    return ", ".join(f"{name} {one}" for name, one in values.items())
 
 
 def _published_name(one: Published) -> str:

@@ -116,6 +116,15 @@ class TestReference:
         assert first["cnr_difference"] == ""
         assert float(second["cnr_difference_low"]) == pytest.approx(difference.low, abs=1e-6)
 
+    def test_a_difference_over_fewer_samples_says_so(self):
+        gaps = rows(np.random.default_rng(0).random(40), ("mass", "edema"))
+        gaps.rows.loc[:4, "iou"] = np.nan
+        table_ = LocalizationTable({"LSM": LSM, "silent": gaps}, ("iou", "cnr"), reference="LSM")
+        counting = (gaps.rows.iou.notna() & LSM.rows.iou.notna()).sum()
+        assert f"Δ IoU over the samples that count for both rows: silent {counting}." in table_.note
+        assert "Δ CNR over" not in table_.note
+        assert "count for both" not in LocalizationTable({"LSM": LSM, "global": GLOBAL}, reference="LSM").note
+
     def test_a_reference_must_be_a_row_of_the_same_protocol_and_samples(self):
         with pytest.raises(InputError, match=r"'lsm' is no row. The rows are: LSM"):
             LocalizationTable({"LSM": LSM}, reference="lsm")
