@@ -38,7 +38,9 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Make the data that the course runs on.")
 app.add_typer(data_app, name="data")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for other programs.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text, for other programs.")
+]
 INTERRUPTED = 130
 """Typer's exit status after Ctrl-C."""
 
@@ -341,7 +343,12 @@ def evaluate_maps(
         ),
     ],
     protocol: Annotated[
-        str, typer.Option(help="afloc, afloc-skipping-empty, biovil, medklip, chexlocalize, top-5-percent, best.")
+        str,
+        typer.Option(
+            help="afloc (an empty mask scores 0), afloc-skipping-empty (it is left out, as in AFLoc's code), biovil, "
+            "medklip, chexlocalize, top-5-percent, best (an upper bound). Tuned protocols need a validation split: "
+            "`evaluate` has them."
+        ),
     ] = "afloc",
     prompts: Annotated[
         str, typer.Option(help="What the maps were asked for: 'precise' (each phrase) or 'simple' (each category).")
@@ -357,7 +364,7 @@ def evaluate_maps(
         ),
     ] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Leave out questions without a map, and say how many.")
+        bool, typer.Option("--allow-missing", metavar="", help="Leave out questions without a map, and say how many.")
     ] = False,
     side: Annotated[
         int | None,
@@ -382,6 +389,9 @@ def evaluate_maps(
 ) -> None:
     """Measure a folder of heat maps that any model made: `cxrtutor evaluate-maps DIR --truth FILE --protocol afloc`.
 
+    Prints IoU, Dice, CNR and pointing, by finding and overall. To stand beside AFLoc's published figures of MS-CXR:
+    `--truth MS_CXR_Local_Alignment_v1.1.0.csv --protocol afloc-skipping-empty --side 224`.
+
     **Names.** One file a question: `<image id>__<slug>.npy` (or `.png`), or `<image id>.npy` where the truth asks one
     question to the image. The image id is the image's file name without suffix (MS-CXR: the dicom_id). The slug is the
     phrase, with `--prompts simple` the category: in lower case, every run of characters other than a-z and 0-9 replaced
@@ -390,13 +400,20 @@ def evaluate_maps(
 
     **Geometry.** `letterbox`: a square map over the smallest square around the image, which lies in its centre, as a
     model gives it whose input was padded to a square (19x19, 14x14 and 224x224 alike). `stretch`: a map over the whole
-    image, which was stretched to the map's shape. `image`: a map of the image's own pixels.
+    image, which was stretched to the map's shape. `image`: a map of the image's own pixels. A map of a crop is none of
+    these: put it on the image's pixels, with NaN around it, and say `image`.
 
     **State.** A map of at most 64x64 is a raw patch grid, and the whole protocol applies: afloc smooths it (sigma 1.5
     cells), enlarges it, leaves out the margin, stretches it and cuts it. A larger map, or one of geometry `image`, has
-    pixels: it was smoothed when it was made, and only margin, stretching and cuts apply. Save maps as they are before
-    a margin is cut. NaN marks pixels that are not judged; a map that is constant, infinite or all NaN, or a patch grid
-    with any NaN, is an empty prediction.
+    pixels: it is taken as smoothed already, and only margin, stretching and cuts apply; if yours was only enlarged,
+    save the grid instead. Save maps as they are before a margin is cut.
+
+    **Unit.** Protocols that stretch maps do not mind it. biovil cuts at 0.1 to 0.5 of the values as saved: give
+    cosines. medklip takes the softmax of a grid itself; a map of pixels has to hold shares of attention times the
+    number of cells. Neither takes a PNG.
+
+    **Nothing to say.** NaN marks pixels that are not judged; a map that is constant, infinite or all NaN, or a patch
+    grid with any NaN, is an empty prediction.
 
     Whatever is missing, not used, not judged or unreadable is counted and named; a map that is missing or has the wrong
     shape is an error.

@@ -91,7 +91,8 @@ def evaluate_maps(
     A map whose sides are at most 64 is a patch grid, and the whole protocol applies to it, smoothing included. A larger
     one has pixels: whatever made it has smoothed it already, so that the protocol's steps on the grid are left out, and
     margin, stretching and thresholds alone apply. For `medklip` such a map has to hold shares of attention times the
-    number of cells.
+    number of cells. Greys of a `.png` have lost the unit of a similarity, so that protocols that do not stretch maps
+    refuse them.
 
     NaN in a map of pixels marks what it does not judge. A map that is constant, holds infinity, is all NaN, or is a
     patch grid that holds NaN, is an empty prediction.
@@ -113,7 +114,7 @@ def evaluate_maps(
 
     Raises:
         InputError: there is no such folder, protocol, prompt or geometry, the truth asks nothing, names are ambiguous,
-            a map is missing, cannot be read or does not have the geometry's shape.
+            a map is missing, cannot be read, does not have the geometry's shape, or has no unit where one is needed.
     """
     protocol = protocol_named(protocol)
     if geometry not in get_args(Geometry):
@@ -134,16 +135,20 @@ def evaluate_maps(
         )
     answered = [one for one in measured if one in answers]
     _check_shapes(answered, answers, geometry)
+    _check_units([answers[one] for one in answered], protocol)
 
-    rows, silent, unjudged = [], [], []
+    rows, silent, unjudged, of_pixels = [], [], [], []
     for question in tqdm(answered, desc="measuring", unit="map", disable=None, delay=5):
         path = answers[question]
         values = read_map(path)
         if _is_silent(values, geometry):
             silent.append(path.name)
             values = np.zeros_like(values)
-        elif np.isnan(values).any():
-            unjudged.append(path.name)
+        else:
+            if np.isnan(values).any():
+                unjudged.append(path.name)
+            if protocol.on_grid and not _is_grid(values.shape, geometry):
+                of_pixels.append(path.name)
         size = shrunk(question.size, side)
         heat = heat_of(values, size, protocol, geometry)
         marked = _area(torch.from_numpy(question.truth())[None].float(), size) >= 0.5
@@ -156,9 +161,19 @@ def evaluate_maps(
         "maps that no question asks for, not used": extra,
         "maps that are constant, infinite or NaN, taken as empty predictions": silent,
         "maps with pixels that are NaN and so not judged": unjudged,
+        f"maps that are no patch grid, so that {protocol.name}'s steps on the grid were not applied": of_pixels,
     }
     measurements = Measurements(pd.DataFrame(rows), protocol.name, prompts)
     return MapsMeasured(measurements, unit_of(answered), troubles)
+
+
+def _check_units(paths: Sequence[Path], protocol: Protocol) -> None:
+    greys = [path.name for path in paths if path.suffix.lower() == ".png"]
+    if greys and not protocol.stretches:
+        raise InputError(
+            f"The protocol {protocol.name!r} cuts similarities in their own unit; greys have lost it: {_some(greys)}. "
+            "Save the maps as .npy, or choose a protocol that stretches them, such as afloc."
+        )
 
 
 def heat_of(

@@ -78,6 +78,11 @@ class Protocol:
         return self.over_thresholds == "best"
 
     @property
+    def stretches(self) -> bool:
+        """Whether every map is stretched to one range, so that the unit of its similarities does not matter."""
+        return any(getattr(step, "func", None) is min_max for step in self.on_pixels)
+
+    @property
     def untuned(self) -> bool:
         """Whether thresholds have to be chosen on a validation split before anything can be cut."""
         return isinstance(self.thresholds, PerFinding) and not self.thresholds.thresholds

@@ -270,6 +270,25 @@ def test_missing_and_extra_maps_are_counted(tmp_path: Path) -> None:
         evaluate_maps(saved(tmp_path / "none", {"n1": GRID}), truth, allow_missing=True)
 
 
+@pytest.mark.parametrize("protocol", ["biovil", "medklip"])
+def test_greys_have_no_unit_to_cut_at(tmp_path: Path, protocol: str) -> None:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(folder / "a.png")
+    assert len(evaluate_maps(folder, truth_of(), "afloc").measurements.rows) == 1
+    with pytest.raises(InputError, match=rf"'{protocol}' cuts similarities in their own unit.*a\.png.*as \.npy"):
+        evaluate_maps(folder, truth_of(), protocol)
+
+
+def test_maps_that_were_taken_as_smoothed_are_counted(tmp_path: Path) -> None:
+    large = {"a": np.kron(GRID, np.ones((8, 8)))}
+    [note] = evaluate_maps(saved(tmp_path / "maps", large), truth_of()).notes
+    assert note == "1 maps that are no patch grid, so that afloc's steps on the grid were not applied: a.npy."
+    assert (
+        evaluate_maps(saved(tmp_path / "maps", large), truth_of(), "chexlocalize").notes == []
+    )  # it has no such steps
+
+
 def test_absent_findings_are_asked_for_over_all_pairs_alone(tmp_path: Path) -> None:
     drawn = {CHEXPERT: {"Edema": rectangle((10, 10, 20, 20), SIZE)}}
     truth = read_truth(chexlocalize_segmentations(tmp_path / "gt_segmentations_test.json", drawn))
