@@ -1,8 +1,8 @@
 """Published figures as data, each with where it was read, under which protocol, and how sure the reading is.
 
 They are there to stand *beside* a table (`LocalizationTable.beside`), never in it: other films, other training, and
-often another protocol. MedKLIP on MS-CXR is here twice, .264 and .187 of IoU, and the two differ by how its maps were
-read alone.
+often another protocol. MedKLIP on MS-CXR is here twice, .264 and .187 of IoU. The second is a re-run, which read its
+maps in another way; how much of the gap that makes, and how much the rest of the re-run, its source does not say.
 
 No figure of LSM or of MLIP (arXiv 2401.01591) was found, and none of AFLoc on CheXlocalize; so there is none here.
 """
