@@ -6,6 +6,21 @@ from cxrtutor.evaluation.published import PUBLISHED, Published, published
 from cxrtutor.localization.protocols import PROTOCOLS
 
 
+ENTERED_TWICE = """
+afloc-skipping-empty, iou/dice/cnr
+RSNA Pneumonia: GLoRIA .278/.411/1.225, BioViL .296/.434/1.303, MedKLIP .318/.465/1.034, AFLoc .342/.485/1.540
+MS-CXR: GLoRIA .269/.393/1.289, BioViL .228/.343/1.084, MedKLIP .264/.395/1.04, AFLoc .325/.462/1.638
+COVID Rural: GLoRIA .139/.224/.665, BioViL .192/.299/.977, MedKLIP .174/.281/.840, AFLoc .211/.323/1.064
+afloc, re-run, iou/dice/cnr/pointing
+MS-CXR: MedKLIP .187/.294/.952/.412, GLoRIA .242/.364/1.280/.656, AFLoc .323/.461/1.631/.784
+medklip, pointing/iou/dice
+RSNA Pneumonia: GLoRIA .833/.218/.347, BioViL .852/.303/.439, MedKLIP .866/.317/.465, G2D .884/.335/.477
+biovil, absolute CNR, cnr
+MS-CXR: ConVIRT .818, GLoRIA .930, BioViL 1.027, BioViL-L 1.142
+"""
+"""The tables of localization, typed once more: a slip in one of the two is a difference."""
+
+
 def one(**asked) -> Published:
     [row] = published(**asked)
     return row
@@ -22,6 +37,22 @@ def test_figures_of_every_table():
     assert one(method="MGCA", dataset="SIIM", labels=0.1).value == 0.593
     assert one(method="ConVIRT", dataset="Object-CXR", labels=1.0).value == 0.159
     assert str(one(method="MGCA", dataset="CheXpert", labels=0.01)) == "0.876"
+
+
+def test_what_was_entered_twice_agrees():
+    protocol, metrics, entered = "", [], {}
+    for line in ENTERED_TWICE.strip().splitlines():
+        dataset, colon, rows = line.partition(": ")
+        if not colon:
+            protocol, names = line.rsplit(", ", 1)
+            metrics = names.split("/")
+            continue
+        for row in rows.split(", "):
+            method, values = row.split(" ")
+            for metric, value in zip(metrics, values.split("/"), strict=True):
+                entered[method, dataset, metric, protocol] = float(value)
+    means = [row for row in PUBLISHED if row.finding is None and row.labels is None]
+    assert {(row.method, row.dataset, row.metric, row.protocol): row.value for row in means} == entered
 
 
 def test_a_method_read_in_two_ways_stands_there_twice():
