@@ -5,7 +5,6 @@ from cxrtutor.errors import InputError
 from cxrtutor.evaluation.published import PUBLISHED, Published, published
 from cxrtutor.localization.protocols import PROTOCOLS
 
-
 ENTERED_TWICE = """
 afloc-skipping-empty, iou/dice/cnr
 RSNA Pneumonia: GLoRIA .278/.411/1.225, BioViL .296/.434/1.303, MedKLIP .318/.465/1.034, AFLoc .342/.485/1.540
