@@ -41,6 +41,9 @@ app.add_typer(data_app, name="data")
 AsJson = Annotated[
     bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text, for other programs.")
 ]
+Save = Annotated[
+    Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
+]
 INTERRUPTED = 130
 """Typer's exit status after Ctrl-C."""
 
@@ -241,9 +244,7 @@ def evaluate(
             "labels of the run's training split (a minute, once).",
         ),
     ] = False,
-    save: Annotated[
-        Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
-    ] = None,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a trained model: IoU, Dice, CNR and pointing, by finding and overall, with 95 % intervals.
@@ -382,9 +383,7 @@ def evaluate_maps(
     points: Annotated[
         Path | None, typer.Option(help="CheXlocalize's hb_salient_pt, for its hit rate.", show_default=False)
     ] = None,
-    save: Annotated[
-        Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
-    ] = None,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a folder of heat maps that any model made: `cxrtutor evaluate-maps DIR --truth FILE --protocol afloc`.
@@ -460,9 +459,7 @@ def human_benchmark(
     points: Annotated[
         Path | None, typer.Option(help="Its hb_salient_pt (JSON), for the hit rate.", show_default=False)
     ] = None,
-    save: Annotated[
-        Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
-    ] = None,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure CheXlocalize's human benchmark as if it were a method, by finding and overall, with 95 % intervals.
