@@ -9,7 +9,7 @@ Images lie in pixels, (row, column), as a radiologist sees them: the patient's r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from textwrap import fill
 from typing import Any, Protocol, runtime_checkable
@@ -376,19 +376,9 @@ def interval_plot(
     if reference is not None:
         axes.axvline(reference, color=colours.MUTED_INK, linewidth=1, linestyle="--")
     for k, (method, estimates) in enumerate(intervals.items()):
-        middle = np.array([estimate.value for estimate in estimates.values()])
-        ends = np.array([(estimate.low, estimate.high) for estimate in estimates.values()]).T
-        axes.errorbar(
-            middle,
-            [rows.index(row) + 0.6 * ((k + 0.5) / len(intervals) - 0.5) for row in estimates],
-            xerr=np.abs(ends - middle),
-            fmt=_MARKERS[k % len(_MARKERS)],
-            color=colours.SERIES[k % len(colours.SERIES)],
-            markersize=5,
-            capsize=2.5,
-            linewidth=1.4,
-            label=method,
-        )
+        middle, reach = _middle_and_reach(estimates.values())
+        places = [rows.index(row) + 0.6 * ((k + 0.5) / len(intervals) - 0.5) for row in estimates]
+        axes.errorbar(middle, places, xerr=reach, linestyle="none", label=method, **_of_series(k))
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(xlabel)
@@ -397,6 +387,18 @@ def interval_plot(
     if len(intervals) > 1:
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
+
+
+def _middle_and_reach(estimates: Iterable[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+    """The values, and how far below and above them their limits lie."""
+    values, low, high = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates]).T
+    return values, np.abs(np.stack([low, high]) - values)
+
+
+def _of_series(k: int) -> dict[str, Any]:
+    """How the points of series `k` look, with the limits of their intervals."""
+    marker, color = _MARKERS[k % len(_MARKERS)], colours.SERIES[k % len(colours.SERIES)]
+    return {"marker": marker, "color": color, "markersize": 5, "capsize": 2.5, "linewidth": 1.4}
 
 
 def dose_plot(
@@ -424,20 +426,8 @@ def dose_plot(
     if reference is not None:
         axes.axhline(reference, color=colours.MUTED_INK, linewidth=1, linestyle="--")
     for k, (kind, estimates) in enumerate(responses.items()):
-        doses = list(estimates)
-        middle = np.array([estimate.value for estimate in estimates.values()])
-        ends = np.array([(estimate.low, estimate.high) for estimate in estimates.values()]).T
-        axes.errorbar(
-            doses,
-            middle,
-            yerr=np.abs(ends - middle),
-            marker=_MARKERS[k % len(_MARKERS)],
-            color=colours.SERIES[k % len(colours.SERIES)],
-            markersize=5,
-            capsize=2.5,
-            linewidth=1.4,
-            label=kind,
-        )
+        middle, reach = _middle_and_reach(estimates.values())
+        axes.errorbar(list(estimates), middle, yerr=reach, label=kind, **_of_series(k))
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(frameon=False, fontsize=8)
     return figure
