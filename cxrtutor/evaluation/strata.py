@@ -32,13 +32,15 @@ def by_stratum(measured: Measurements, studies: Sequence[Study], by: By) -> dict
         are no large nodules): compare them within a finding before you call it an effect of size.
 
     Raises:
-        InputError: a study is not among those measured, or knows no visibility.
+        InputError: a study is not among those measured, was asked for what it does not show, or knows no visibility.
     """
     at = {studies[position].id: position for position in range(len(studies))}
     values = []
     for study, lesions in zip(measured.rows["study"], measured.rows["lesions"], strict=True):
         if study not in at:
             raise InputError(f"{study} was measured and is not among these studies. Give those that were measured.")
+        if lesions.startswith("no "):
+            raise InputError(f"{study} was asked for {lesions[3:]}, which it does not show. Measure what is there.")
         values.append(_VALUES[by](studies[at[study]], [int(number) for number in lesions.split("+")]))
     value = np.array(values)
     strata = _numbers(value) if by == "number" else _thirds(value, _THIRDS[by], _UNITS[by])

@@ -68,6 +68,9 @@ def test_lesions_measured_as_one_count_as_one():
 
 def test_what_cannot_be_sorted():
     measured, studies = measured_studies()
+    absent = replace(measured, rows=measured.rows.assign(lesions="no edema"))
+    with pytest.raises(InputError, match="s0 was asked for edema, which it does not show"):
+        by_stratum(absent, studies, "size")
     with pytest.raises(InputError, match="s0 was measured and is not among these studies"):
         by_stratum(measured, studies[1:], "size")
     blind = [replace(each, findings=tuple(replace(one, attributes={}) for one in each.findings)) for each in studies]
