@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Num, Shaped, UInt8
 from PIL import Image, ImageOps
 
 from ..errors import InputError
-from .study import Box
+from .geometry import Box, resized
 
 PERCENTILES = (0.5, 99.5)
 """The intensity window for files that carry none: what lies outside it (markers, collimator edges) is clipped."""
@@ -159,11 +159,11 @@ class Letterbox:
 
     def image(self, image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "size size"]:
         """Scale (area-weighted bilinear, so that shrinking does not alias) and pad with 0."""
-        return self._padded(_resized(image, self.inner))
+        return self._padded(resized(image, self.inner))
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
         """A pixel belongs to the fitted mask where at least half of it is covered."""
-        return self._padded(_resized(mask.astype(np.float32), self.inner, Image.Resampling.BOX)) >= 0.5
+        return self._padded(resized(mask.astype(np.float32), self.inner, Image.Resampling.BOX)) >= 0.5
 
     def box(self, box: Box) -> Box:
         """A box of the image, in pixels of the square."""
@@ -181,14 +181,14 @@ class Letterbox:
         values = self._cropped(values).astype(np.float32)
         known = np.isfinite(values)
         target = (self.height, self.width)
-        weight = _resized(known.astype(np.float32), target)
-        total = _resized(np.where(known, values, np.float32(0)), target)
+        weight = resized(known.astype(np.float32), target)
+        total = resized(np.where(known, values, np.float32(0)), target)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(weight >= 0.5, total / weight, np.float32(np.nan))
 
     def mask_back(self, mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "height width"]:
         """A mask on the square, on the image's own pixels."""
-        return _resized(self._cropped(mask).astype(np.float32), (self.height, self.width)) >= 0.5
+        return resized(self._cropped(mask).astype(np.float32), (self.height, self.width)) >= 0.5
 
     def box_back(self, box: Box) -> Box:
         """A box of the square, in pixels of the image."""
@@ -216,11 +216,3 @@ def letterbox(image: Float[np.ndarray, "height width"], size: int) -> tuple[Floa
     """Fit `image` into a square of `size` pixels: aspect kept, centred, padded with 0."""
     fitted = Letterbox(image.shape[0], image.shape[1], size)
     return fitted.image(image), fitted
-
-
-def _resized(
-    values: Float[np.ndarray, "h w"], shape: tuple[int, int], kernel: Image.Resampling = Image.Resampling.BILINEAR
-) -> Float[np.ndarray, "new_h new_w"]:
-    if values.shape == shape:
-        return values.astype(np.float32)
-    return np.asarray(Image.fromarray(values.astype(np.float32)).resize((shape[1], shape[0]), kernel))

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-
-class Box(NamedTuple):
-    """A rectangle in pixels of the image it belongs to; `x`, `y` are the left upper corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
+from .geometry import Box, Geometry
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,7 @@ class Study:
     """One frontal image with its report and, where it is known, the truth.
 
     Attributes:
-        id: unique within its set.
+        id: of the image, unique within its set.
         patient: studies of one patient share it; intervals are computed over patients.
         image: intensities in [0, 1], bone bright; row 0 is the top, and the patient's right is on the image's left.
         report: may have no sentences.
@@ -85,6 +77,9 @@ class Study:
         pixel_spacing: millimetres between (rows, columns), or None where unknown.
         view: "PA", "AP", "LATERAL" or None where unknown.
         split: "train", "validation", "test", ..., or None.
+        study: the owner's id of the study, which several images may share; None where there is none.
+        labels: categories of the whole image or study: 1 present, 0 absent, -1 uncertain; not mentioned is left out.
+        geometry: how the image lay in the file that it was read from, and the way back; None where not known.
     """
 
     id: str
@@ -97,3 +92,6 @@ class Study:
     pixel_spacing: tuple[float, float] | None = None
     view: str | None = None
     split: str | None = None
+    study: str | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
+    geometry: Geometry | None = None
