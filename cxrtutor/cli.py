@@ -222,14 +222,20 @@ def _model(run: Path | None) -> AlignedModel:
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run's folder, as `pretrain` printed it.")],
-    split: Annotated[
-        str, typer.Option("--set", help="Which split of the run's data: test, unseen, shifted ...")
-    ] = "test",
+    split: Annotated[str, typer.Option("--set", help="Which split of the data: test, unseen, shifted ...")] = "test",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A prepared set's folder, to measure on other data than the run's own (the scripts in data_scripts "
+            "prepare MS-CXR, RSNA and more).",
+            show_default=False,
+        ),
+    ] = None,
     protocol: Annotated[
         str,
         typer.Option(
             help="afloc, afloc-skipping-empty, biovil, medklip, chexlocalize, top-5-percent, best (an upper bound); "
-            "chexlocalize-tuned and chexlocalize-gated, whose thresholds are chosen on the run's validation split."
+            "chexlocalize-tuned and chexlocalize-gated, whose thresholds are chosen on the data's validation split."
         ),
     ] = "afloc",
     prompts: Annotated[
@@ -241,7 +247,7 @@ def evaluate(
         typer.Option(
             "--controls",
             help="Also measure a location prior, shuffled prompts, chance, and Grad-CAM of a classifier trained on the "
-            "labels of the run's training split (a minute, once).",
+            "labels of the data's training split (a minute, once).",
         ),
     ] = False,
     save: Save = None,
@@ -256,20 +262,22 @@ def evaluate(
     from .evaluation.tables import LocalizationTable
     from .evaluation.tuning import tune
     from .localization.protocols import protocol_named
+    from .methods.config import DataConfig
     from .pretraining.run import Run
 
     trained = Run.open(run)
+    measured_on = trained.config.data if data is None else DataConfig(set=str(data))
     model, chosen, tuned = trained.model(), protocol_named(protocol), {}
     if chosen.untuned:
-        validation = open_studies(trained.config.data.set, "validation", trained.config.data.edition)
+        validation = open_studies(measured_on.set, "validation", measured_on.edition)
         chosen = tune(model, model.image_source(validation), validation, chosen, prompts)
         tuned = _tuned(chosen.thresholds)
     absent = list(tuned) if chosen.over == "all" else []
-    studies = open_studies(trained.config.data.set, split, trained.config.data.edition)
+    studies = open_studies(measured_on.set, split, measured_on.edition)
     measured = measure(model, model.image_source(studies), studies, chosen, prompts, absent)
     if save:
         measured.save(save)
-    beside, left_out = _controls(model, trained.config.data, studies, chosen, prompts, absent) if controls else ({}, {})
+    beside, left_out = _controls(model, measured_on, studies, chosen, prompts, absent) if controls else ({}, {})
     table = LocalizationTable({trained.config.method: measured, **beside})
     by_finding = measured.by_finding()
     if as_json:
@@ -280,7 +288,7 @@ def evaluate(
         overall = rows.pop(trained.config.method)
         findings = json.loads(by_finding.to_json(orient="index"))
         undefined = {metric: int(count) for metric, count in measured.undefined().items()}
-        about = {"split": split, "protocol": protocol, "prompts": prompts}
+        about = {"data": measured_on.set, "split": split, "protocol": protocol, "prompts": prompts}
         if tuned:
             about["tuned"] = tuned
         if controls:
@@ -310,7 +318,7 @@ def _controls(
     from .localization.protocols import PerFinding
 
     images = model.image_source(studies)
-    training = open_studies(data.set, "train", data.edition)
+    training = open_studies(data.set, "train", data.edition) if "train" in studies.card["splits"] else None
     tuned = isinstance(protocol.thresholds, PerFinding)
     validation = open_studies(data.set, "validation", data.edition) if tuned else None
     rows, left_out = {}, {}

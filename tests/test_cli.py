@@ -27,7 +27,7 @@ from data.truth_layouts import (
     salient_points,
 )
 from PIL import Image
-from small_runs import COUNTS, STEPS, recipe, small_config, use_small_text_encoder
+from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
 
 import cxrtutor
 from cxrtutor import cli
@@ -236,6 +236,16 @@ class TestPretrainAndEvaluate:
         assert all(0.2 <= choice["threshold"] <= 0.7 for choice in gated["tuned"].values())
         text = cxrtutor_("evaluate", run, "--protocol", "chexlocalize-tuned").out
         assert "protocol chexlocalize-tuned" in text and "validation split:\n  effusion: threshold 0." in text
+
+    def test_other_data_than_the_run_s_own(self, cxrtutor_: Callable[..., Ended], config: Path, tmp_path: Path) -> None:
+        run = cxrtutor_("pretrain", config, "--set", "optimization.epochs=1", "--json").json["folder"]
+        elsewhere = small_set(tmp_path / "elsewhere", {"test": 5})
+        measured = cxrtutor_("evaluate", run, "--data", elsewhere, "--controls", "--json").json
+        assert measured["data"] == str(elsewhere) and measured["by_finding"]["mass"]["samples"] == 5
+        assert set(measured["controls"]) == {"shuffled prompt", "chance"}
+        assert all("no training split" in reason for reason in measured["left_out"].values())
+        ended = cxrtutor_("evaluate", run, "--data", tmp_path / "nowhere")
+        assert ended.status == 2 and "no prepared set" in ended.err
 
     def test_the_manual_knows_every_protocol(self) -> None:
         protocol = get_type_hints(cli.evaluate, include_extras=True)["protocol"]

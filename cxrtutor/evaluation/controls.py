@@ -129,7 +129,7 @@ def control_rows(
     model: AlignedModel,
     images: ImageSource,
     studies: Sequence[Study],
-    training: StudyDataset,
+    training: StudyDataset | None,
     protocol: str | Protocol = "afloc",
     prompts: str | Ask = "precise",
     *,
@@ -145,14 +145,14 @@ def control_rows(
     Args:
         model: asked with shuffled prompts; the label classifier stands on its image encoder.
         images, studies, protocol, prompts, absent: as `evaluate` took them for the model.
-        training: the training split, with its truth.
+        training: the training split, with its truth; None for a set that has none, as those for testing alone.
         validation: the validation split, for a protocol with tuned thresholds: each row is tuned for itself.
         names: of the rows that are wanted, of `CONTROLS`.
 
     Raises:
         InputError: a row cannot be had. The classifier was never shown a label that is asked for, there is one category
-            alone to shuffle or whole reports are asked, training has no truth; or there is no row of that name, or a
-            tuned protocol and no validation split.
+            alone to shuffle or whole reports are asked, training has no truth or is None; or there is no row of that
+            name, or a tuned protocol and no validation split.
     """
     protocol = protocol_named(protocol)
     grid = images.batch([0]).deep.shape[2]
@@ -172,10 +172,12 @@ AskOf = Callable[[Sequence[Study]], str | Ask]
 
 
 def _control(
-    name: str, model: AlignedModel, training: StudyDataset, prompts: str | Ask, absent: Sequence[str], grid: int
+    name: str, model: AlignedModel, training: StudyDataset | None, prompts: str | Ask, absent: Sequence[str], grid: int
 ) -> tuple[MapsSimilarity, AskOf]:
     """What answers in a row, and how it is asked for the findings of a set."""
     match name:
+        case "location prior" | "labels, Grad-CAM" if training is None:
+            raise InputError("This set has no training split that masks or labels could be learnt from.")
         case "location prior":
             return LocationPrior(training, grid), lambda studies: category
         case "labels, Grad-CAM":
