@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Bool, Float, Integer, Num
+from scipy.special import expit
 
 from ..errors import InputError
-from .images import ImageFile, percentile_window
+from .geometry import Geometry, resized
+from .images import ImageFile, NotFrontal, fitted_size, percentile_window, shown_by_value
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -21,7 +24,7 @@ _OBLIQUE = ("OBLIQUE", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO")
 _RADIOGRAPHY = ("CR", "DX", "RG", "RF", "OT", "")
 
 
-def read_dicom(path: str | Path) -> ImageFile:
+def read_dicom(path: str | Path, longest_side: int | None = None) -> ImageFile:
     """Read a frontal chest radiograph from a DICOM file.
 
     In this order: the pixels are decompressed; rescaled (modality look-up table, or slope and intercept); windowed by
@@ -32,22 +35,52 @@ def read_dicom(path: str | Path) -> ImageFile:
 
     Source: DICOM PS3.3 sections C.11.1 (modality LUT), C.11.2 (VOI LUT), C.7.6.1.1.1 (patient orientation).
 
+    Args:
+        path: of the file; its name does not matter.
+        longest_side: shrinks a larger image, aspect kept, until its longer side has this many pixels.
+
     Raises:
-        InputError: the file is cut short, cannot be decompressed, or is not one frontal monochrome radiograph.
+        NotFrontal: the file says that it is a view from the side or oblique.
+        InputError: the file is cut short, cannot be decompressed, or is not one monochrome radiograph.
     """
+    path = Path(path)
+    with _explained(path):
+        dataset = _dataset(path)
+        _refuse_what_is_no_frontal_film(dataset, path)
+        turns = _turns(dataset, path)
+        stored = _stored_values(dataset, path)
+        turned = stored.shape[::-1] if turns[0] else stored.shape
+        geometry = Geometry(stored.shape, fitted_size(*turned, longest_side), *turns)
+        pixels = resized(geometry.turned(displayed(stored, dataset)), geometry.size)
+        return ImageFile(pixels, geometry, _spacing_of_pixels(dataset, geometry), _view(dataset))
+
+
+def stored_size_of_dicom(path: Path) -> tuple[int, int]:
+    """Rows and columns, from the header alone.
+
+    Raises:
+        InputError: the file is missing, or has no such header.
+    """
+    with _explained(path):
+        dataset = _dataset(path, stop_before_pixels=True)
+        size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+        if not min(size) > 0:
+            raise InputError(f"{path} does not say how many rows and columns it has. Export it again.")
+        return size
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever damaged headers lead to into a message that names the file."""
     import pydicom
 
-    path = Path(path)
     try:
         with warnings.catch_warnings():
             # pydicom warns of what it repairs; what it cannot repair is an exception and reported below.
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path)
-            _refuse_what_is_no_frontal_film(dataset, path)
-            stored = _stored_values(dataset, path)
-            pixels = _display(dataset, stored)
+            yield
     except InputError as error:
-        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
+        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}. Check the path.") from error
     except pydicom.errors.InvalidDicomError as error:
@@ -55,16 +88,11 @@ def read_dicom(path: str | Path) -> ImageFile:
     except Exception as error:  # pydicom raises nearly every type there is at damaged headers
         raise InputError(f"{path} is damaged or cut short ({error}). Copy or export it again.") from error
 
-    rows, columns = _orientation(dataset, path)
-    spacing = _pixel_spacing(dataset)
-    if rows in "HF":  # stored lying on its side
-        pixels, (rows, columns) = pixels.T, (columns, rows)
-        spacing = spacing and spacing[::-1]
-    if rows == "R":
-        pixels = pixels[:, ::-1]
-    if columns == "H":
-        pixels = pixels[::-1]
-    return ImageFile(np.ascontiguousarray(pixels), spacing, _view(dataset))
+
+def _dataset(path: Path, stop_before_pixels: bool = False) -> Dataset:
+    import pydicom
+
+    return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
 
 
 def _refuse_what_is_no_frontal_film(dataset: Dataset, path: Path) -> None:
@@ -79,7 +107,7 @@ def _refuse_what_is_no_frontal_film(dataset: Dataset, path: Path) -> None:
         raise InputError(f"{path} is {photometric or 'without photometric interpretation'}. Give a MONOCHROME film.")
     words = _view_words(dataset)
     if not {*_LATERAL, *_OBLIQUE}.isdisjoint(words):
-        raise InputError(
+        raise NotFrontal(
             f"{path} is no frontal view ({' '.join(words)}), and cxrtutor reads frontal films. Give the PA or AP film."
         )
 
@@ -101,33 +129,88 @@ def _stored_values(dataset: Dataset, path: Path) -> Num[np.ndarray, "height widt
         raise InputError(f"{path} is compressed as {syntax.name}. Export it uncompressed.") from error
 
 
-def _display(dataset: Dataset, stored: Num[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
-    """Stored values to bone-bright intensities in [0, 1]."""
-    from pydicom.pixels import apply_modality_lut
+def displayed(stored: Num[np.ndarray, "height width"], dataset: Dataset) -> Float[np.ndarray, "height width"]:
+    """Stored values as intensities in [0, 1], bone bright, as the file's header asks for.
 
-    padding = _padding(dataset, stored)
-    values = apply_modality_lut(stored, dataset)
-    if dataset.get("VOILUTSequence"):
-        shown = _voi_lut(values, dataset.VOILUTSequence[0])
-    elif (window := _window(dataset)) is not None:
-        shown = _windowed(values, *window)
-    else:
-        shown = percentile_window(values, ~padding)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        shown = 1 - shown
-    return np.where(padding, 0, shown).astype(np.float32)
+    Raises:
+        InputError: the header leads to values that are not numbers, or to one value everywhere.
+    """
+
+    def show(values: Num[np.ndarray, " n"], counts: Integer[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        padding = _padding(dataset, values)
+        rescaled = _rescaled(values, dataset)
+        if dataset.get("VOILUTSequence"):
+            shown = _voi_lut(rescaled, dataset.VOILUTSequence[0])
+        elif (asked := _window(dataset)) is not None:
+            shown = window(rescaled, *asked)
+        else:
+            shown = percentile_window(rescaled, np.where(padding, 0, counts))
+        if dataset.PhotometricInterpretation == "MONOCHROME1":
+            shown = 1 - shown
+        if not np.isfinite(shown).all():
+            raise InputError("The header's rescaling or window has values that are not numbers. Export it again.")
+        return np.where(padding, 0, shown)
+
+    return shown_by_value(stored, show)
 
 
-def _voi_lut(values: Num[np.ndarray, "height width"], item: Dataset) -> Float[np.ndarray, "height width"]:
+def window(
+    values: Num[np.ndarray, "*shape"], centre: float, width: float, function: str = "LINEAR"
+) -> Float[np.ndarray, "*shape"]:
+    """Values around `centre` as intensities in [0, 1]; what lies further away than half the `width` is black or white.
+
+    Source: DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3.
+
+    Args:
+        values: rescaled values.
+        centre: the value that becomes middle grey.
+        width: of the range that is told apart.
+        function: "LINEAR", whose centre and width are those of whole numbers (the standard's default), "LINEAR_EXACT",
+            or "SIGMOID", which clips nothing.
+
+    Raises:
+        InputError: there is no such function.
+    """
+    match function:
+        case "SIGMOID":
+            return expit(4 * (values - centre) / width)
+        case "LINEAR":
+            centre, width = centre - 0.5, max(width - 1, np.finfo(float).tiny)
+        case "LINEAR_EXACT":
+            pass
+        case _:
+            raise InputError(f"There is no window function {function!r}. There are LINEAR, LINEAR_EXACT and SIGMOID.")
+    return np.clip((values - centre) / width + 0.5, 0, 1)
+
+
+def look_up(values: Num[np.ndarray, "*shape"], first: int, table: Num[np.ndarray, " n"]) -> Num[np.ndarray, "*shape"]:
+    """The entry of a look-up table for each value; entry 0 is for `first` and all below, the last for all above."""
+    places = np.rint(np.clip(values, first, first + len(table) - 1)).astype(np.int64) - first
+    return table[places]
+
+
+def _rescaled(values: Num[np.ndarray, " n"], dataset: Dataset) -> Float[np.ndarray, " n"]:
+    """Stored values in the units that the window is meant for."""
+    if dataset.get("ModalityLUTSequence"):
+        return look_up(values, *_table(dataset.ModalityLUTSequence[0]))
+    slope, intercept = (_numbers(dataset.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
+    return values * (slope or (1.0,))[0] + (intercept or (0.0,))[0]
+
+
+def _voi_lut(values: Float[np.ndarray, " n"], item: Dataset) -> Float[np.ndarray, " n"]:
     """Look-up table over its own range (the stated bit depth is often wrong).
 
     Not pydicom's: that one overflows where a table of 8-bit entries is longer than 256.
     """
-    first = int(item.LUTDescriptor[1])
+    first, table = _table(item)
+    return look_up(values, first, (table - table.min()) / max(np.ptp(table), 1))
+
+
+def _table(item: Dataset) -> tuple[int, Float[np.ndarray, " n"]]:
+    """A look-up table: the value of its first entry, and the entries."""
     entries = item.LUTData
-    table = (np.frombuffer(entries, "<u2") if isinstance(entries, bytes) else np.asarray(entries)).astype(np.float64)
-    index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)
-    return ((table - table.min()) / max(np.ptp(table), 1))[index]
+    table = np.frombuffer(entries, "<u2") if isinstance(entries, bytes) else np.asarray(entries)
+    return int(item.LUTDescriptor[1]), table.astype(np.float64)
 
 
 def _window(dataset: Dataset) -> tuple[float, float, str] | None:
@@ -138,18 +221,7 @@ def _window(dataset: Dataset) -> tuple[float, float, str] | None:
     return centres[0], widths[0], str(dataset.get("VOILUTFunction") or "LINEAR").upper()
 
 
-def _windowed(
-    values: Num[np.ndarray, "height width"], centre: float, width: float, function: str
-) -> Float[np.ndarray, "height width"]:
-    """PS3.3 C.11.2.1.2 and C.11.2.1.3, with the output range [0, 1]."""
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - centre) / width))
-    if function == "LINEAR":  # the standard's pixel-centred form; LINEAR_EXACT does without
-        centre, width = centre - 0.5, max(width - 1, np.finfo(float).tiny)
-    return np.clip((values - centre) / width + 0.5, 0, 1)
-
-
-def _padding(dataset: Dataset, stored: Num[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+def _padding(dataset: Dataset, stored: Num[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
     """Pixels that were added around the exposed field, which hold no intensity."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
@@ -159,6 +231,15 @@ def _padding(dataset: Dataset, stored: Num[np.ndarray, "height width"]) -> Bool[
     return (stored >= low) & (stored <= high)
 
 
+def _turns(dataset: Dataset, path: Path) -> tuple[bool, bool, bool]:
+    """What is done to hang the stored film: transposed, mirrored, upside down (see `Geometry`)."""
+    rows, columns = _orientation(dataset, path)
+    transposed = rows in "HF"  # stored lying on its side
+    if transposed:
+        rows, columns = columns, rows
+    return transposed, rows == "R", columns == "H"
+
+
 def _orientation(dataset: Dataset, path: Path) -> tuple[str, str]:
     """Towards which side of the patient columns and rows count: ("L", "F") is how films are hung, and the default."""
     orientation = dataset.get("PatientOrientation")
@@ -166,7 +247,7 @@ def _orientation(dataset: Dataset, path: Path) -> tuple[str, str]:
         return "L", "F"
     rows, columns = (str(direction)[0].upper() for direction in orientation)
     if {rows, columns} & set("AP") or (rows in "LR") == (columns in "LR"):
-        raise InputError(
+        raise NotFrontal(
             f"{path}: PatientOrientation {rows}\\{columns} is no frontal view, and cxrtutor reads frontal films. "
             "Give the PA or AP film."
         )
@@ -180,6 +261,17 @@ def _pixel_spacing(dataset: Dataset) -> tuple[float, float] | None:
         if len(spacing) == 2 and min(spacing) > 0:
             return spacing[0], spacing[1]
     return None
+
+
+def _spacing_of_pixels(dataset: Dataset, geometry: Geometry) -> tuple[float, float] | None:
+    """Millimetres between the image's own rows and columns, which may be fewer than are stored, and exchanged."""
+    spacing = _pixel_spacing(dataset)
+    if spacing is None:
+        return None
+    shape = geometry.stored
+    if geometry.transposed:
+        spacing, shape = spacing[::-1], shape[::-1]
+    return spacing[0] * (shape[0] / geometry.size[0]), spacing[1] * (shape[1] / geometry.size[1])
 
 
 def _view_words(dataset: Dataset) -> list[str]:

@@ -19,7 +19,8 @@ from pydicom.uid import (
 )
 
 from cxrtutor.data.dicom import read_dicom
-from cxrtutor.data.images import percentile_window, read_image
+from cxrtutor.data.geometry import Geometry, resized
+from cxrtutor.data.images import NotFrontal, percentile_window, read_image, stored_size
 from cxrtutor.errors import InputError
 
 NAME = "Doe^Jane"
@@ -229,7 +230,7 @@ def with_view_code(tags):
 )
 def test_views_from_the_side_are_refused(path, tags):
     write(path, film(12), 12, **with_view_code(tags))
-    with pytest.raises(InputError, match=r"reads frontal films\. Give the PA or AP film") as error:
+    with pytest.raises(NotFrontal, match=r"reads frontal films\. Give the PA or AP film") as error:
         read_dicom(path)
     assert str(path) in str(error.value)
 
@@ -249,7 +250,27 @@ def test_the_patients_right_comes_to_lie_on_the_left(path, orientation):
     if columns in "RH":
         stored = stored[::-1]
     write(path, np.ascontiguousarray(stored), 12, PatientOrientation=orientation)
-    np.testing.assert_allclose(read_dicom(path).pixels, hung / 4095, atol=1e-6)
+    read = read_dicom(path)
+    np.testing.assert_allclose(read.pixels, hung / 4095, atol=1e-6)
+    np.testing.assert_array_equal(read.geometry.turned(stored), hung)
+    assert read.geometry.stored == stored_size(path) == stored.shape and read.geometry.size == hung.shape
+
+
+def test_a_film_is_shrunk_with_its_spacing(path):
+    write(path, film(12), 12, PatientOrientation=["F", "L"], PixelSpacing=[0.1, 0.2])
+    read = read_dicom(path, 24)
+    np.testing.assert_allclose(read.pixels, resized(read_dicom(path).pixels, (20, 24)), atol=1e-6)
+    assert read.geometry == Geometry((48, 40), (20, 24), transposed=True)
+    assert read.pixel_spacing == pytest.approx((0.4, 0.2))
+
+
+def test_the_stored_size_needs_no_pixels(path):
+    write(path, film(12), 12)
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert stored_size(path) == (48, 40)
+    write(path, film(12), 12, Rows=0)
+    with pytest.raises(InputError, match="how many rows"):
+        stored_size(path)
 
 
 @pytest.mark.parametrize(
@@ -306,5 +327,5 @@ def test_a_broken_header_value_is_told(path):
 
 def test_nothing_that_names_the_patient_is_kept(path):
     image = read_dicom(write(path, film(12), 12))
-    assert {field.name for field in dataclasses.fields(image)} == {"pixels", "pixel_spacing", "view"}
+    assert {field.name for field in dataclasses.fields(image)} == {"pixels", "geometry", "pixel_spacing", "view"}
     assert NAME not in repr(image)

@@ -7,16 +7,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
-from cxrtutor.data.images import Letterbox, letterbox, percentile_window, read_image
+from cxrtutor.data.geometry import Geometry, resized
+from cxrtutor.data.images import (
+    Letterbox,
+    fitted_size,
+    letterbox,
+    percentile_window,
+    read_image,
+    shown_by_value,
+    stored_size,
+)
+from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.data.study import Box
 from cxrtutor.errors import InputError
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(40, 30).astype(np.uint8)
 
 
-def write_png16(path, values, colour_type):
+def write_png16(path, values, colour_type, exif=None):
     """PNG of 16 bits with any number of channels, which Pillow cannot write."""
 
     def chunk(kind, data):
@@ -24,7 +34,12 @@ def write_png16(path, values, colour_type):
 
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, colour_type, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    turn = b""
+    if exif:
+        tags = Image.Exif()
+        tags[274] = exif
+        turn = chunk(b"eXIf", tags.tobytes()[6:])
+    parts = chunk(b"IHDR", header) + turn + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
 
 
@@ -83,6 +98,111 @@ def test_jpeg_is_turned_as_its_camera_says(tmp_path):
     exif[274] = 3  # stored upside down
     Image.fromarray(RAMP).save(path, quality=95, exif=exif)
     np.testing.assert_allclose(read_image(path).pixels, RAMP[::-1, ::-1] / 255, atol=0.03)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_geometry_tells_how_a_picture_was_turned(tmp_path, suffix, orientation):
+    path = tmp_path / f"film.{suffix}"
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(RAMP).save(path, quality=95, exif=exif)
+    with path.open("rb") as file, Image.open(file) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    read = read_image(path)
+    np.testing.assert_allclose(read.pixels, expected / 255, atol=1e-6)
+    assert read.geometry.stored == stored_size(path) == RAMP.shape
+    assert read.geometry.size == expected.shape
+    np.testing.assert_allclose(read.geometry.turned(RAMP), expected, atol=8)
+    small = read_image(path, 20)
+    assert small.pixels.shape == small.geometry.size == fitted_size(*expected.shape, 20)
+    np.testing.assert_allclose(small.pixels, resized(read.pixels, small.geometry.size), atol=0.01)
+
+
+def test_a_deep_coloured_picture_is_turned_too(tmp_path):
+    path = tmp_path / "film.png"
+    grey = np.linspace(0, 65535, 40 * 30).reshape(40, 30)
+    write_png16(path, np.repeat(grey[..., None], 3, axis=2), 2, exif=6)
+    read = read_image(path)
+    np.testing.assert_allclose(read.pixels, percentile_window(grey).T[:, ::-1], atol=0.01)
+    assert read.geometry == Geometry((40, 30), (30, 40), transposed=True, mirrored=True)
+
+
+@pytest.fixture(scope="module")
+def film():
+    """A real radiograph of the size that hospitals store, with the noise of a detector."""
+    pixels = np.rint(read_image(radiograph_path()).pixels * 255).astype(np.uint8)
+    large = np.asarray(Image.fromarray(pixels).resize((1520, 1816), Image.Resampling.BICUBIC)).astype(np.float32)
+    return np.rint(large + np.random.default_rng(0).normal(0, 4, large.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize(("suffix", "side", "most", "mean"), [("png", 300, 0.005, 0.0015), ("jpg", 200, 0.02, 0.0025)])
+def test_a_film_that_is_shrunk_while_it_is_read_is_that_of_the_whole(tmp_path, film, mode, suffix, side, most, mean):
+    path = tmp_path / f"film.{suffix}"
+    Image.fromarray(film).convert(mode).save(path, quality=92)
+    small = read_image(path, side)
+    assert max(small.pixels.shape) == side
+    assert small.geometry == Geometry(film.shape, small.pixels.shape)
+    difference = np.abs(small.pixels - resized(read_image(path).pixels, small.pixels.shape))
+    assert difference.max() < most and difference.mean() < mean
+
+
+@pytest.mark.parametrize("side", [60, 100, 224])
+def test_sharp_edges_in_a_jpeg_stay_within_what_is_promised(tmp_path, side):
+    path = tmp_path / "board.jpg"
+    Image.fromarray((np.indices((900, 700)).sum(0) // 11 % 2 * 255).astype(np.uint8)).save(path, quality=95)
+    difference = np.abs(read_image(path, side).pixels - resized(read_image(path).pixels, fitted_size(900, 700, side)))
+    assert difference.max() < 0.05 and difference.mean() < 0.005
+
+
+def test_a_deep_picture_is_windowed_before_it_is_shrunk(tmp_path):
+    path = tmp_path / "film.png"
+    values = np.random.default_rng(0).integers(100, 60000, (80, 60)).astype(np.uint16)
+    Image.fromarray(values).save(path)
+    np.testing.assert_allclose(read_image(path, 40).pixels, resized(percentile_window(values), (40, 30)), atol=1e-6)
+
+
+def test_a_small_image_is_never_enlarged(tmp_path):
+    Image.fromarray(RAMP).save(tmp_path / "film.png")
+    read = read_image(tmp_path / "film.png", 500)
+    np.testing.assert_array_equal(read.pixels, read_image(tmp_path / "film.png").pixels)
+    assert read.geometry.size == RAMP.shape
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 600))
+def test_the_fitted_size_keeps_the_aspect(height, width, side):
+    fitted = fitted_size(height, width, side)
+    assert max(fitted) == min(side, max(height, width)) and min(fitted) >= 1
+    scale = max(fitted) / max(height, width)
+    assert abs(fitted[0] - height * scale) <= 1 and abs(fitted[1] - width * scale) <= 1
+
+
+def test_the_stored_size_is_read_without_the_pixels(tmp_path):
+    path = tmp_path / "film.png"
+    Image.fromarray(RAMP).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    assert stored_size(path) == RAMP.shape
+    with pytest.raises(InputError, match="cut short"):
+        read_image(path)
+    path.write_bytes(b"FINDINGS: none")
+    with pytest.raises(InputError, match="no image"):
+        stored_size(path)
+
+
+@given(st.lists(st.integers(0, 65535), min_size=2, max_size=60).filter(lambda values: len(set(values)) > 1), st.data())
+def test_the_window_counts_each_value_as_often_as_it_occurs(values, data):
+    counts = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(values), max_size=len(values))))
+    values = np.array(values)
+    whole = percentile_window(np.repeat(values, counts))
+    np.testing.assert_allclose(np.repeat(percentile_window(values, counts), counts), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.int32, np.float32])
+def test_a_picture_shown_value_by_value_is_the_same_picture(kind):
+    values = np.random.default_rng(0).integers(3, 90, (30, 20)).astype(kind)
+    shown = shown_by_value(values, percentile_window)
+    np.testing.assert_allclose(shown, percentile_window(values), atol=1e-6)
 
 
 def test_percentile_window_clips_markers_and_ignores_padding():
