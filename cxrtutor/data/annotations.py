@@ -11,9 +11,11 @@ The readers are in `sources`, one file a set; `truth_files` tells which of them 
 from __future__ import annotations
 
 import csv
-import io
+import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ class Annotated:
         runs: its mask, or None where boxes alone are known.
         patient: None where the file does not tell.
         split: the owner's, or None.
+        path: of the image below the owner's folder, where the file tells.
     """
 
     image: str
@@ -49,6 +52,7 @@ class Annotated:
     runs: RunLengths | None = None
     patient: str | None = None
     split: str | None = None
+    path: str | None = None
 
     @property
     def present(self) -> bool:
@@ -145,7 +149,7 @@ def table_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[st
     """The rows of a CSV file with their places; names and values without surrounding white space.
 
     Raises:
-        InputError: the file is missing, is no text in UTF-8, is empty, or lacks a column.
+        InputError: the file is missing or damaged, is no text in UTF-8, is empty, or lacks a column.
     """
     header, rows = read_table(path)
     missing = [column for column in needed if column not in header]
@@ -156,10 +160,12 @@ def table_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[st
 
 
 def read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Header and numbered rows of a CSV file, stripped; blank lines are left out.
+    """Header and numbered rows of a CSV file (`.csv`, `.csv.gz`), stripped; blank lines are left out.
+
+    The rows are read as they are asked for, since MIMIC-CXR's tables have hundreds of thousands.
 
     Raises:
-        InputError: the file is missing, is no text in UTF-8, or is empty.
+        InputError: the file is missing or damaged, is no text in UTF-8, or is empty.
     """
     table = _numbered(path)
     _, header = next(table, (0, []))
@@ -169,13 +175,15 @@ def read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
-    lines = csv.reader(io.StringIO(read_text(path), newline=""))
-    try:
-        for row in lines:
-            if any(row):
-                yield lines.line_num, [value.strip() for value in row]
-    except csv.Error as error:
-        raise InputError(f"{path}, line {lines.line_num}: is no CSV ({error}). Download it again.") from error
+    opened = gzip.open if path.suffix == ".gz" else open
+    with _explained(path), opened(path, "rt", encoding="utf-8-sig") as file:
+        lines = csv.reader(file)
+        try:
+            for row in lines:
+                if any(row):
+                    yield lines.line_num, [value.strip() for value in row]
+        except csv.Error as error:
+            raise InputError(f"{path}, line {lines.line_num}: is no CSV ({error}). Download it again.") from error
 
 
 def read_json(path: Path) -> Any:
@@ -196,10 +204,19 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: the file is missing or is no text in UTF-8.
     """
-    try:
+    with _explained(path):
         return path.read_text(encoding="utf-8-sig")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what may go wrong when a text file is read into a message."""
+    try:
+        yield
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8 ({error}). Unpack it first, or save it as UTF-8.") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is damaged or cut short ({error}). Download it again.") from error
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
 
@@ -220,6 +237,16 @@ def box_of(row: Mapping[str, Any], keys: tuple[str, str, str, str], size: tuple[
     if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
         raise UnreadableRow(keys[0], f"the box {tuple(box)} lies outside the image of {height} x {width} pixels")
     return box
+
+
+def corner_box(row: Mapping[str, Any], keys: tuple[str, str, str, str], size: tuple[int, int]) -> Box:
+    """A box from two of its corners: left, top, right, bottom.
+
+    Raises:
+        UnreadableRow: as `box_of` does.
+    """
+    left, top, right, bottom = (number(row, key) for key in keys)
+    return box_of(dict(zip(keys, (left, top, right - left, bottom - top), strict=True)), keys, size)
 
 
 def number(row: Mapping[str, Any], key: str) -> float:

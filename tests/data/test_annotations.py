@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,18 @@ def test_tables_are_read_as_they_come(tmp_path: Path) -> None:
     assert header == ["a", "b", "c"]
     assert list(rows) == [(3, ["1", "two, or\nthree", "3"]), (5, ["4", "5"])]
     assert list(table_rows(path, "ab"))[1] == ("line 5", {"a": "4", "b": "5"})
+
+
+def test_a_packed_table_is_read_as_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 9))
+    assert list(table_rows(path, "ab")) == [(f"line {n}", {"a": "1", "b": "2"}) for n in range(2, 11)]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"t\.csv\.gz is damaged or cut short"):
+        list(table_rows(path, "ab"))
+    path.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"t\.csv\.gz is damaged or cut short"):
+        list(table_rows(path, "ab"))
 
 
 def test_files_that_are_no_tables_are_named(tmp_path: Path) -> None:

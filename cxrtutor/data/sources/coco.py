@@ -57,6 +57,7 @@ def read_coco(
             runs=_runs(drawn, size) if drawn else None,
             patient=patient_of(str(of_image.get("path", ""))),
             split=annotation.get("split"),
+            path=str(of_image.get("path") or of_image["file_name"]),
         )
 
     def row(number: int, annotation: Any) -> Row:

@@ -18,6 +18,15 @@ COLUMNS = ("dicom_id", "category_name", "label_text", "x", "y", "w", "h", "image
 _PATIENT = re.compile(r"(?:^|/)p\d{2}/p(\d{8})/")
 
 
+def read(path: Path) -> Annotations:
+    """Read either form.
+
+    Raises:
+        InputError: it is missing or is no file of MS-CXR, or nothing in it can be read.
+    """
+    return read_json(path) if path.suffix == ".json" else read_csv(path)
+
+
 def read_csv(path: Path) -> Annotations:
     """Read the CSV form.
 
@@ -35,6 +44,7 @@ def read_csv(path: Path) -> Annotations:
             boxes=(box_of(row, ("x", "y", "w", "h"), size),),
             patient=patient_of(row.get("path", "")),
             split=row.get("split") or None,
+            path=row.get("path") or None,
         )
 
     table = table_rows(path, COLUMNS)
