@@ -9,7 +9,6 @@ Source: Johnson et al., MIMIC-CXR-JPG, a large publicly available database of la
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ...errors import InputError
 from ..annotations import UnreadableRow
 from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, look_up, numbered
 from ..source import About, Entry, Listing, Source, split_name
+from ..splits import OWNERS
 from . import ms_cxr
 from .chexpert import LABELS, labels_of
 
@@ -67,6 +67,7 @@ class MimicCxr(Source):
             "labeler": self.labeler,
             "radiologists": self.radiologists,
             "held out by": self.hold_out_by if self.hold_out else None,
+            "splits": OWNERS,
         }
 
     def tables(self) -> Mapping[str, Path]:
@@ -89,7 +90,7 @@ class MimicCxr(Source):
         """
         splits = look_up(self.tables()["split"], "dicom_id", ["split"], _split)
         labels, radiologists = self._labels()
-        unlabelled: Counter[str] = Counter()
+        unlabelled: set[str] = set()
 
         def read(place: str, image: str, row: dict[str, str]) -> Entry:
             patient, study = _numeral(row, "subject_id"), _numeral(row, "study_id")
@@ -99,8 +100,10 @@ class MimicCxr(Source):
             split = splits.get(image)
             if split is None:
                 raise Skip(NO_SPLIT, "the table of splits does not name it")
-            said = radiologists.get(study) or labels.get(study)
-            unlabelled[study] += said is None
+            said = radiologists.get(study)
+            said = labels.get(study) if said is None else said
+            if said is None:
+                unlabelled.add(study)
             folder = f"p{patient[:2]}/p{patient}/s{study}"
             return Entry(
                 id=image,
@@ -115,12 +118,10 @@ class MimicCxr(Source):
             )
 
         columns = ("dicom_id", "subject_id", "study_id", "ViewPosition")
-        found = list_images(
-            numbered(metadata, ("dicom_id", "subject_id", "study_id", "ViewPosition"), "dicom_id"), read
-        )
+        found = list_images(numbered(self.tables()["metadata"], columns, "dicom_id"), read)
         problems = (*found.problems, *splits.problems, *labels.problems, *radiologists.problems)
-        if studies := list(+unlabelled):
-            problems += (f"{len(studies)} studies, such as {studies[0]}, have no row among the labels.",)
+        if unlabelled:
+            problems += (f"{len(unlabelled)} studies, such as {min(unlabelled)}, have no row among the labels.",)
         found = replace(found, problems=problems)
         return _held_out(found, self.hold_out, self.hold_out_by) if self.hold_out else found
 

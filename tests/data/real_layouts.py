@@ -1,0 +1,126 @@
+"""Whole sets as their owners ship them, written small: tables in their very layout, and images with something on them.
+
+One function a set; it fills a folder and returns what is in it. Tables of truth alone are in `truth_layouts`.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from data.truth_layouts import written
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A set in a folder.
+
+    Attributes:
+        arguments: what its script is given besides the folder to write to.
+        images: the files of all rows that are prepared.
+        needed: files and folders without which nothing can start.
+        table: one of these, whose last row is of a prepared image; None where no table lists the images.
+        skipped: how many images are skipped, by reason.
+    """
+
+    arguments: tuple[str, ...]
+    images: tuple[Path, ...]
+    needed: tuple[Path, ...]
+    table: Path | None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+def film(seed: int, size: tuple[int, int] = (61, 50)) -> np.ndarray:
+    """Grey values of 8 bits: two dark lungs in a bright body, with noise, so that no two are alike."""
+    down, right = np.mgrid[: size[0], : size[1]] / np.array(size).reshape(2, 1, 1)
+    lungs = sum(np.exp(-(((down - 0.45) / 0.3) ** 2) - ((right - centre) / 0.14) ** 2) for centre in (0.3, 0.7))
+    noise = np.random.default_rng(seed).normal(0, 6, size)
+    return np.clip(190 - 130 * lungs + 30 * down + noise, 0, 255).astype(np.uint8)
+
+
+def picture(path: Path, seed: int, size: tuple[int, int] = (61, 50), mode: str = "L") -> Path:
+    """A film as JPEG or PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(film(seed, size)).convert(mode).save(path)
+    return path
+
+
+def packed(path: Path, lines: Sequence[str]) -> Path:
+    """A `.csv.gz`."""
+    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
+    return path
+
+
+MIMIC_LABELS = (
+    "Atelectasis,Cardiomegaly,Consolidation,Edema,Enlarged Cardiomediastinum,Fracture,Lung Lesion,Lung Opacity,"
+    "No Finding,Pleural Effusion,Pleural Other,Pneumonia,Pneumothorax,Support Devices"
+)
+MIMIC_REPORT = """                                 FINAL REPORT
+ EXAMINATION:  CHEST (PA AND LAT)
+
+ INDICATION:  ___ year old woman with cough  // ? pneumonia
+
+ COMPARISON:  ___
+
+ FINDINGS:
+
+ There is a small left pleural effusion, unchanged.  Heart size is normal.  No
+ pneumothorax is seen.
+
+ IMPRESSION:
+
+ Small left pleural effusion.
+"""
+MIMIC_IMAGES = (  # subject, study, image, view, split
+    ("10000032", "50414267", "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014", "PA", "train"),
+    ("10000032", "50414267", "174413ec-4ec4c1f7-34ea26b7-c5f994f8-79ef1962", "LATERAL", "train"),
+    ("10000032", "53189527", "2a2277a9-b0ded155-c0de8eb9-c124d10e-82c5caab", "PA", "train"),
+    ("10000032", "53911762", "68b5c4b1-227d0485-9cc38c3f-7b84ab51-4b472714", "", "train"),
+    ("10000764", "57375967", "096052b7-d256dc40-453a102b-fa7d01c6-1b22c6b4", "AP", "train"),
+    ("10003502", "50084553", "70d7e600-373c1311-929f5ff9-23ee3621-ff551ff8", "AP", "validate"),
+    ("10003502", "51180958", "f4aeb0f2-3e0a1d84-5f1b7f14-2a1c2d1f-01f5e0a1", "PA", "validate"),
+    ("10032725", "50331901", "687754ce-7420bfd3-0a19911f-a27a3916-9019cd53", "PA", "test"),
+    ("10046166", "50051329", "427446c1-881f5cce-85191ce1-91a58ba9-0a57d3f5", "PA", "test"),
+)
+
+
+def mimic_path(subject: str, study: str, image: str) -> str:
+    return f"files/p{subject[:2]}/p{subject}/s{study}/{image}.jpg"
+
+
+def mimic_cxr(folder: Path) -> Shipped:
+    """Tables packed, reports in a folder beside the images'; one study has no labels, one report has no sections."""
+    jpg, reports = folder / "mimic-cxr-jpg", folder / "mimic-cxr"
+    films = []
+    for seed, (subject, study, image, view, _) in enumerate(MIMIC_IMAGES):
+        path = picture(jpg / mimic_path(subject, study, image), seed)
+        films += [path] if view in ("PA", "AP") else []
+        report = reports / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}.txt"
+        report.parent.mkdir(parents=True, exist_ok=True)
+        written(report, MIMIC_REPORT if study != "57375967" else "                                 WET READ: ___\n")
+    metadata = [
+        "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime,"
+        "ProcedureCodeSequence_CodeMeaning,ViewCodeSequence_CodeMeaning,PatientOrientationCodeSequence_CodeMeaning"
+    ]
+    metadata += [
+        f'{image},{subject},{study},"CHEST (PA, LAT)",{view},61,50,21800506,213014.531,CHEST (PA AND LAT),,Erect'
+        for subject, study, image, view, _ in MIMIC_IMAGES
+    ]
+    splits = ["dicom_id,study_id,subject_id,split"]
+    splits += [f"{image},{study},{subject},{split}" for subject, study, image, _, split in MIMIC_IMAGES]
+    labels = [f"subject_id,study_id,{MIMIC_LABELS}"]
+    studies = {study: subject for subject, study, *_ in MIMIC_IMAGES if study != "53189527"}
+    labels += [f"{subject},{study},,1.0,,,,0.0,,,,-1.0,,,,1.0" for study, subject in studies.items()]
+    tables = {"metadata": metadata, "split": splits, "chexpert": labels, "negbio": labels}
+    paths = {name: packed(jpg / f"mimic-cxr-2.0.0-{name}.csv.gz", lines) for name, lines in tables.items()}
+    return Shipped(
+        arguments=(str(jpg), str(reports)),
+        images=tuple(films),
+        needed=(paths["metadata"], paths["split"], paths["chexpert"], jpg / "files", reports / "files"),
+        table=paths["metadata"],
+        skipped={"lateral view": 1, "view not stated": 1},
+    )
