@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _LATERAL = ("LATERAL", "LAT", "LL", "RL", "LLD", "RLD", "DECUBITUS")
 _OBLIQUE = ("OBLIQUE", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO")
 _JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
-_RADIOGRAPHY = ("CR", "DX", "RG", "RF", "OT", "")
+RADIOGRAPHY = ("CR", "DX", "RG", "RF", "OT", "")
+"""The modalities under which films are filed; many archives leave it out."""
+MOST_PIXELS = 100_000_000
+"""The largest detectors have a fifth of it. A damaged header may ask for more than there is memory."""
 
 
 def read_dicom(path: str | Path, longest_side: int | None = None) -> ImageFile:
@@ -45,11 +48,12 @@ def read_dicom(path: str | Path, longest_side: int | None = None) -> ImageFile:
         InputError: the file is cut short, cannot be decompressed, or is not one monochrome radiograph.
     """
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         dataset = _dataset(path)
-        _refuse_what_is_no_frontal_film(dataset, path)
+        refuse_what_is_no_film(dataset, path)
+        _refuse_other_views(dataset, path)
         turns = _turns(dataset, path)
-        stored = _stored_values(dataset, path)
+        stored = stored_values(dataset, path)
         turned = stored.shape[::-1] if turns[0] else stored.shape
         geometry = Geometry(stored.shape, fitted_size(*turned, longest_side), *turns)
         pixels = resized(geometry.turned(displayed(stored, dataset)), geometry.size)
@@ -62,7 +66,7 @@ def stored_size_of_dicom(path: Path) -> tuple[int, int]:
     Raises:
         InputError: the file is missing, or has no such header.
     """
-    with _explained(path):
+    with explained(path):
         dataset = _dataset(path, stop_before_pixels=True)
         size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
         if not min(size) > 0:
@@ -71,7 +75,7 @@ def stored_size_of_dicom(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn whatever damaged headers lead to into a message that names the file."""
     import pydicom
 
@@ -96,9 +100,10 @@ def _dataset(path: Path, stop_before_pixels: bool = False) -> Dataset:
     return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
 
 
-def _refuse_what_is_no_frontal_film(dataset: Dataset, path: Path) -> None:
-    modality = str(dataset.get("Modality") or "").upper()
-    if modality not in _RADIOGRAPHY:
+def refuse_what_is_no_film(dataset: Dataset, path: Path) -> None:
+    """Raise `InputError` if it does not hold one monochrome radiograph."""
+    modality = str(dataset.get("Modality") or "").upper()[:16]  # a code; more than that is damage
+    if modality not in RADIOGRAPHY:
         raise InputError(f"{path} is of modality {modality}, not a radiograph. Give a chest film (CR, DX or RG).")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
@@ -106,6 +111,12 @@ def _refuse_what_is_no_frontal_film(dataset: Dataset, path: Path) -> None:
     photometric = dataset.get("PhotometricInterpretation")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(f"{path} is {photometric or 'without photometric interpretation'}. Give a MONOCHROME film.")
+    pixels = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
+    if pixels > MOST_PIXELS:
+        raise InputError(f"{path} has {pixels} pixels, more than any radiograph. Export it again.")
+
+
+def _refuse_other_views(dataset: Dataset, path: Path) -> None:
     words = _view_words(dataset)
     if not {*_LATERAL, *_OBLIQUE}.isdisjoint(words):
         raise NotFrontal(
@@ -113,14 +124,19 @@ def _refuse_what_is_no_frontal_film(dataset: Dataset, path: Path) -> None:
         )
 
 
-def _stored_values(dataset: Dataset, path: Path) -> Num[np.ndarray, "height width"]:
+def stored_values(dataset: Dataset, path: Path) -> Num[np.ndarray, "rows columns"]:
+    """The pixels, decompressed and as they are otherwise.
+
+    Raises:
+        InputError: there are none, or no decoder for them.
+    """
     if "PixelData" not in dataset:
         raise InputError(f"{path} holds no pixels. Export the image itself, not a report or a presentation state.")
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax == _JPEG_BASELINE:
         dataset.pixel_array_options(decoding_plugin="pillow")  # several times as fast as the one that knows every JPEG
     try:
-        return dataset.pixel_array
+        stored = dataset.pixel_array
     except RuntimeError as error:
         if "missing dependencies" not in str(error):
             raise
@@ -130,6 +146,9 @@ def _stored_values(dataset: Dataset, path: Path) -> Num[np.ndarray, "height widt
         ) from error
     except NotImplementedError as error:
         raise InputError(f"{path} is compressed as {syntax.name}. Export it uncompressed.") from error
+    if stored.ndim != 2 or not stored.size:
+        raise InputError(f"{path} holds pixels of shape {stored.shape}, which is no grey picture. Export it again.")
+    return stored
 
 
 def displayed(stored: Num[np.ndarray, "height width"], dataset: Dataset) -> Float[np.ndarray, "height width"]:
@@ -141,7 +160,7 @@ def displayed(stored: Num[np.ndarray, "height width"], dataset: Dataset) -> Floa
 
     def show(values: Num[np.ndarray, " n"], counts: Integer[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         padding = _padding(dataset, values)
-        rescaled = _rescaled(values, dataset)
+        rescaled = _finite(_rescaled(values, dataset))
         if dataset.get("VOILUTSequence"):
             shown = _voi_lut(rescaled, dataset.VOILUTSequence[0])
         elif (asked := _window(dataset)) is not None:
@@ -150,11 +169,15 @@ def displayed(stored: Num[np.ndarray, "height width"], dataset: Dataset) -> Floa
             shown = percentile_window(rescaled, np.where(padding, 0, counts))
         if dataset.PhotometricInterpretation == "MONOCHROME1":
             shown = 1 - shown
-        if not np.isfinite(shown).all():
-            raise InputError("The header's rescaling or window has values that are not numbers. Export it again.")
-        return np.where(padding, 0, shown)
+        return np.where(padding, 0, _finite(shown))
 
     return shown_by_value(stored, show)
+
+
+def _finite(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    if not np.isfinite(values).all():
+        raise InputError("Its rescaling or its window has values that are not numbers. Export it again.")
+    return values
 
 
 def window(
@@ -219,9 +242,10 @@ def _table(item: Dataset) -> tuple[int, Float[np.ndarray, " n"]]:
 def _window(dataset: Dataset) -> tuple[float, float, str] | None:
     """Centre, width and function of the first window; None where there is none that can be used."""
     centres, widths = (_numbers(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    if not centres or not widths or widths[0] < 1:
+    function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
+    if not centres or not widths or widths[0] <= 0 or (function == "LINEAR" and widths[0] < 1):
         return None
-    return centres[0], widths[0], str(dataset.get("VOILUTFunction") or "LINEAR").upper()
+    return centres[0], widths[0], function
 
 
 def _padding(dataset: Dataset, stored: Num[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:

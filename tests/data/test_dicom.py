@@ -1,19 +1,29 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import warnings
 from importlib.metadata import distribution
 
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from pydicom.data import get_testdata_file
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_windowing
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
     RLELossless,
     generate_uid,
 )
@@ -329,3 +339,104 @@ def test_nothing_that_names_the_patient_is_kept(path):
     image = read_dicom(write(path, film(12), 12))
     assert {field.name for field in dataclasses.fields(image)} == {"pixels", "geometry", "pixel_spacing", "view"}
     assert NAME not in repr(image)
+
+
+NUMBERS = st.one_of(
+    st.integers(-70000, 70000), st.floats(-1e6, 1e6), st.sampled_from([0, 1, -1, 8, 12, 16, 32, 65535, 1e300, 1e-300])
+)
+TEXTS = st.one_of(
+    st.text(max_size=12), st.sampled_from(["", "LINEAR", "SIGMOID", "PA", "nan", "inf", "1\\2", "Infinity"])
+)
+READ_TAGS = [
+    *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel"),
+    *("PhotometricInterpretation", "NumberOfFrames", "PlanarConfiguration", "RescaleSlope", "RescaleIntercept"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction", "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelSpacing"),
+    *("ImagerPixelSpacing", "PatientOrientation", "ViewPosition", "Modality", "VOILUTSequence", "ModalityLUTSequence"),
+    *("ViewCodeSequence", "PixelData", "SpecificCharacterSet"),
+]
+
+
+def is_read_or_refused(path):
+    """Whether a file is a picture or an `InputError` that names it; anything else is raised."""
+    try:
+        read = read_dicom(path)
+    except InputError as error:
+        assert str(path) in str(error)
+        return False
+    assert np.isfinite(read.pixels).all() and read.pixels.min() >= 0 and read.pixels.max() <= 1
+    assert read.pixels.shape == read.geometry.size
+    assert read.pixel_spacing is None or min(read.pixel_spacing) > 0
+    return True
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_header_that_says_anything_is_read_or_refused(tmp_path, data):
+    """Values go into the file as bytes: pydicom itself would refuse to set many of them."""
+    path = write(
+        tmp_path / "film.dcm", film(12), 12, RescaleSlope=1, RescaleIntercept=0, WindowCenter=2000, WindowWidth=4000
+    )
+    dataset = pydicom.dcmread(path)
+    for name in data.draw(st.lists(st.sampled_from(READ_TAGS), min_size=1, max_size=3, unique=True)):
+        tag, vr = tag_for_keyword(name), dictionary_VR(name)
+        raw = data.draw(raw_value(vr), label=name)
+        kind = "SS" if vr == "US or SS" else "OW" if " " in vr else vr
+        dataset[tag] = RawDataElement(Tag(tag), kind, len(raw), raw, 0, False, True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset.save_as(path)
+        except Exception:  # pydicom will not write it; a header that it cannot write is fuzzed as bytes below
+            assume(False)
+    is_read_or_refused(path)
+
+
+def raw_value(vr):
+    """Bytes that may stand in an element of this kind."""
+    if vr == "SQ":
+        return st.binary(max_size=30)
+    if vr.startswith(("US", "SS")):
+        return st.lists(st.integers(0, 65535), max_size=3).map(lambda numbers: np.array(numbers, "<u2").tobytes())
+    if vr.startswith("O"):
+        return st.binary(max_size=60)
+    if vr in ("DS", "IS"):
+        pieces = st.lists(st.one_of(NUMBERS.map(lambda number: f"{number:.8g}"), TEXTS), max_size=3)
+        return pieces.map("\\".join).map(lambda text: text.encode("utf-8", "replace"))
+    return TEXTS.map(lambda text: text.encode("utf-8", "replace"))
+
+
+def packed(path, packing):
+    """A small film, plain or compressed, with every tag that is read."""
+    tags = {"WindowCenter": 2000, "WindowWidth": 4000, "PixelSpacing": [0.2, 0.2], "PatientOrientation": ["L", "F"]}
+    if packing != "JPEG":
+        return write(path, film(12), 12, syntax=packing, ViewPosition="PA", **tags)
+    write(path, film(8), 8, **tags)
+    dataset = pydicom.dcmread(path)
+    stream = io.BytesIO()
+    Image.fromarray(dataset.pixel_array).save(stream, "JPEG")
+    dataset.PixelData = encapsulate([stream.getvalue()])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("packing", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, "JPEG"])
+def test_damaged_bytes_are_read_or_refused(tmp_path, packing):
+    whole = packed(tmp_path / "film.dcm", packing).read_bytes()
+    assert is_read_or_refused(tmp_path / "film.dcm")
+
+    @given(
+        st.lists(st.tuples(st.integers(132, len(whole) - 1), st.integers(0, 255)), max_size=6),
+        st.one_of(st.none(), st.integers(0, len(whole))),
+    )
+    @settings(max_examples=60, deadline=None)
+    def damaged(flips, end):
+        content = bytearray(whole)
+        for place, value in flips:
+            content[place] = value
+        path = tmp_path / "damaged.dcm"
+        path.write_bytes(content[:end])
+        is_read_or_refused(path)
+
+    damaged()
