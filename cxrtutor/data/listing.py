@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from tqdm import tqdm
 
 from .annotations import Annotated, Annotations, UnreadableRow, table_rows
-from .source import Entry, Listing, Skipped
+from .source import Entry, Listing, Skipped, split_name
 
 CONTRADICTING = "contradicting rows"
 UNREADABLE_ROW = "row cannot be read"
@@ -25,6 +25,7 @@ UNREADABLE_TRUTH = "truth cannot be read"
 LATERAL = "lateral view"
 NO_VIEW = "view not stated"
 NO_SPLIT = "split not stated"
+SPLITS = ("train", "validation", "test")
 
 Row = tuple[str, str, Any]
 """Where it stands ("metadata.csv.gz, line 17"), the image's id, and its content."""
@@ -155,6 +156,18 @@ def look_up(path: Path, key: str, needed: Sequence[str], value: Callable[[dict[s
             problems.append(f"{place}: {name} is listed twice, and otherwise.")
             spoiled[name] = CONTRADICTING, problems[-1]
     return LookUp(values, spoiled, tuple(problems))
+
+
+def owners_split(written: str | None) -> str:
+    """The split that an owner's table names, in our words.
+
+    Raises:
+        UnreadableRow: it is none of train, validation and test.
+    """
+    name = split_name(written or "")
+    if name not in SPLITS:
+        raise UnreadableRow("split", f"{written!r} is none of train, validation and test" if name else "is blank")
+    return name
 
 
 def truth_by_image(truth: Annotations) -> LookUp[tuple[Annotated, ...]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from data.truth_layouts import written
+from data.truth_layouts import Marked, ms_cxr_csv, ms_cxr_json, written
 from PIL import Image
 
 
@@ -123,4 +123,25 @@ def mimic_cxr(folder: Path) -> Shipped:
         needed=(paths["metadata"], paths["split"], paths["chexpert"], jpg / "files", reports / "files"),
         table=paths["metadata"],
         skipped={"lateral view": 1, "view not stated": 1},
+    )
+
+
+def ms_cxr(folder: Path, version: str = "1.1.0", form: str = "csv") -> Shipped:
+    """Annotations of six of MIMIC-CXR's images, one with two phrases, one phrase with two boxes."""
+    mimic = mimic_cxr(folder)
+    marks = [
+        Marked(image, "Pneumonia", f"opacity {number}, new", (4 + number, 8, 20.5, 30), (61, 50), subject, split, study)
+        for number, (subject, study, image, view, _) in enumerate(MIMIC_IMAGES)
+        for split in [("train", "val", "test")[number % 3]]
+        if view in ("PA", "AP")
+    ]
+    marks = [marks[0], marks[0]._replace(box=(30, 9, 15, 20)), marks[0]._replace(phrase="left"), *marks[1:]]
+    write = {"csv": ms_cxr_csv, "json": ms_cxr_json}[form]
+    release = {"0.1": "1.0.0"}.get(version, version)
+    path = write(folder / f"MS_CXR_Local_Alignment_v{release}.{form}", marks, version)
+    return Shipped(
+        arguments=(str(path), *mimic.arguments),
+        images=mimic.images,
+        needed=(path, mimic.needed[-2], mimic.needed[-1]),
+        table=path,
     )

@@ -27,10 +27,11 @@ class Marked(NamedTuple):
     size: tuple[int, int] = (2544, 3056)
     patient: str = "10000032"
     split: str = "test"
+    study: str = "50414267"
 
     @property
     def path(self) -> str:
-        return f"files/p{self.patient[:2]}/p{self.patient}/s50414267/{self.image}.jpg"
+        return f"files/p{self.patient[:2]}/p{self.patient}/s{self.study}/{self.image}.jpg"
 
 
 def ms_cxr_csv(path: Path, marks: Sequence[Marked], version: str = "1.1.0") -> Path:

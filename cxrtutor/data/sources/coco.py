@@ -56,7 +56,7 @@ def read_coco(
             boxes=() if drawn else (_box(annotation, size),),
             runs=_runs(drawn, size) if drawn else None,
             patient=patient_of(str(of_image.get("path", ""))),
-            split=annotation.get("split"),
+            split=_split(annotation),
             path=str(of_image.get("path") or of_image["file_name"]),
         )
 
@@ -65,11 +65,23 @@ def read_coco(
         if not isinstance(annotation, dict):
             raise InputError(f"{path}, {place}: is no object, so this is no COCO JSON.")
         # An image or category that is not listed leaves a blank, which `gather` reports.
-        category = categories.get(annotation.get("category_id"), "")
+        category = categories.get(_id(annotation, "category_id"), "")
         phrase = str(annotation.get("label_text") or category).strip() if category else ""
-        return place, ids.get(annotation.get("image_id"), ""), phrase, annotation
+        return place, ids.get(_id(annotation, "image_id"), ""), phrase, annotation
 
     return gather(path, layout, (row(*entry) for entry in enumerate(annotations)), read)
+
+
+def _id(annotation: Mapping[str, Any], key: str) -> int | str | None:
+    value = annotation.get(key)
+    return value if isinstance(value, int | str) else None
+
+
+def _split(annotation: Mapping[str, Any]) -> str | None:
+    split = annotation.get("split")
+    if not isinstance(split, str | None):
+        raise UnreadableRow("split", f"{split!r} is no name")
+    return split or None
 
 
 def _box(annotation: Mapping[str, Any], size: tuple[int, int]) -> Box:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal
 
 from ...errors import InputError
 from ..annotations import UnreadableRow
-from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, look_up, numbered
-from ..source import About, Entry, Listing, Source, split_name
+from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, look_up, numbered, owners_split
+from ..source import About, Entry, Listing, Source
 from ..splits import OWNERS
 from . import ms_cxr
 from .chexpert import LABELS, labels_of
@@ -88,7 +88,7 @@ class MimicCxr(Source):
         Raises:
             InputError: a table is missing or damaged, or lacks a column.
         """
-        splits = look_up(self.tables()["split"], "dicom_id", ["split"], _split)
+        splits = look_up(self.tables()["split"], "dicom_id", ["split"], lambda row: owners_split(row.get("split")))
         labels, radiologists = self._labels()
         unlabelled: set[str] = set()
 
@@ -148,12 +148,6 @@ class MimicCxr(Source):
             return labels_of({**row, "Lung Opacity": row.get(_OPACITY, "")})
 
         return labels, look_up(self.tables()["radiologists' labels"], "study_id", names, theirs)
-
-
-def _split(row: dict[str, str]) -> str:
-    if not row.get("split"):
-        raise UnreadableRow("split", "is blank")
-    return split_name(row["split"])
 
 
 def _numeral(row: dict[str, str], key: str) -> str:
