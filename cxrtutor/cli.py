@@ -112,6 +112,44 @@ def data_make(
         typer.echo(", ".join(f"{split} {count}" for split, count in card["splits"].items()))
 
 
+@data_app.command("deidentify")
+def data_deidentify(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A DICOM file, or a folder of them.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The file to write; for a folder, a folder to put files into.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Copy radiographs without anything that names the patient, the hospital or the day.
+
+    Only what shows the film is kept: pixels, scale, windows, spacing, modality, view. Files of a folder are named by
+    their new UIDs, since old names often hold the patient's number. What is written *in* a picture is not found: look
+    at every film before you pass it on.
+    """
+    from tqdm import tqdm
+
+    from .data.deidentify import deidentify, write_dicom
+
+    written, refused = [], []
+    if not source.is_dir():
+        write_dicom(out, deidentify(source))
+        written.append(out)
+    else:
+        for path in tqdm(sorted(path for path in source.rglob("*") if path.is_file()), unit="file", disable=None):
+            try:
+                film = deidentify(path)
+                write_dicom(named := out / f"{film.SOPInstanceUID}.dcm", film)
+                written.append(named)
+            except InputError as error:
+                refused.append(str(error))
+    if as_json:
+        _print_json({"written": [str(path) for path in written], "refused": refused})
+    else:
+        typer.echo("\n".join([f"{len(written)} written to {out}, {len(refused)} refused", *refused]))
+    if refused:
+        raise typer.Exit(2)
+
+
 @app.command()
 def methods(as_json: AsJson = False) -> None:
     """List the methods: what a recipe's `method` may say, and where each comes from."""

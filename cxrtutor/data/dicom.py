@@ -49,7 +49,7 @@ def read_dicom(path: str | Path, longest_side: int | None = None) -> ImageFile:
     """
     path = Path(path)
     with explained(path):
-        dataset = _dataset(path)
+        dataset = read_dataset(path)
         refuse_what_is_no_film(dataset, path)
         _refuse_other_views(dataset, path)
         turns = _turns(dataset, path)
@@ -67,7 +67,7 @@ def stored_size_of_dicom(path: Path) -> tuple[int, int]:
         InputError: the file is missing, or has no such header.
     """
     with explained(path):
-        dataset = _dataset(path, stop_before_pixels=True)
+        dataset = read_dataset(path, stop_before_pixels=True)
         size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
         if not min(size) > 0:
             raise InputError(f"{path} does not say how many rows and columns it has. Export it again.")
@@ -94,7 +94,7 @@ def explained(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut short ({error}). Copy or export it again.") from error
 
 
-def _dataset(path: Path, stop_before_pixels: bool = False) -> Dataset:
+def read_dataset(path: Path, stop_before_pixels: bool = False) -> Dataset:
     import pydicom
 
     return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
