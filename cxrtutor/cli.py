@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
-from .errors import InputError
+from .errors import InputError, told_in_words
 
 if TYPE_CHECKING:
     from .data.annotations import Annotations
@@ -44,23 +43,12 @@ AsJson = Annotated[
 Save = Annotated[
     Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
 ]
-INTERRUPTED = 130
-"""Typer's exit status after Ctrl-C."""
 
 
 def main() -> None:
-    """Run the command line. Exit status: 0 well, 1 a fault of ours (with a traceback), 2 something to mend in what was
-    given (a learning rate at which the loss is no longer a number among them), 130 interrupted."""
-    try:
+    """Run the command line (see `errors.told_in_words` for its exit status)."""
+    with told_in_words():
         app()
-    except (InputError, FloatingPointError) as error:
-        typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-        typer.echo(error, err=True)
-        sys.exit(2)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
-        raise
 
 
 def _version(asked: bool) -> bool:

@@ -4,6 +4,7 @@ The readers are in `sources`, one file a set; `truth_files` tells which of them 
 
 - A finding is what one image shows under one phrase. Rows that share both are one finding: their boxes and masks are
   united. Where a set has no phrases, the category is the phrase.
+- A row that says again, word for word, what an earlier one said counts once, and is reported.
 - A row that cannot be read is reported with file, row and key, never dropped in silence. The whole finding that it
   belongs to is left out, as a truth that lacks a part would punish whoever finds it.
 """
@@ -114,12 +115,17 @@ def gather(
     """
     united: dict[tuple[str, str], Annotated] = {}
     spoiled: set[tuple[str, str]] = set()
+    said: set[tuple[str, str, str]] = set()
     problems = []
     for place, image, phrase, content in tqdm(rows, desc=f"reading {path.name}", disable=None, delay=5):
         try:
             for key, value in (("image", image), ("phrase", phrase)):
                 if not value:
                     raise UnreadableRow(key, "is blank")
+            if (row := (image, phrase, repr(content))) in said:
+                problems.append(f"{path}, {place}: {image} is listed twice, alike; it counts once.")
+                continue
+            said.add(row)
             one = read(image, phrase, content)
             if one is not None:
                 known = united.get((image, phrase))

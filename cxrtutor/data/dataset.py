@@ -5,10 +5,10 @@ from __future__ import annotations
 import operator
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,18 @@ from jaxtyping import UInt8
 from .. import guard, store
 from ..errors import InputError
 from .images import letterbox
-from .prepared import decoded_image, read_card, report_of, study_of
+from .prepared import decoded_image, labels_of, read_card, report_of, study_of
 from .study import Report, Study
 
 _Group = tuple[int, int]  # a shard of the split, a row group in it
+
+
+class RowGroup(NamedTuple):
+    """Studies that are read from the disk together: row group `number` of a shard, of so many `rows`."""
+
+    shard: int
+    number: int
+    rows: int
 
 
 def split_key(set_key: str, split: str | None) -> str:
@@ -93,15 +101,34 @@ class StudyDataset(Sequence[Study]):
             )
         return np.stack([images[place] for place in range(len(images))]) if images else np.zeros((0, 0, 0), np.uint8)
 
+    def ids(self) -> list[str]:
+        """All ids, in order, without touching an image."""
+        return [row["id"] for row in self._columns("id")]
+
     def reports(self) -> list[Report]:
         """All reports, in order, without touching an image."""
-        shards = (self._read(shard, None, ["sections", "sentences"]) for shard in range(len(self._shards)))
-        return [report_of(row) for shard in shards for row in shard.to_pylist()]
+        return [report_of(row) for row in self._columns("sections", "sentences")]
+
+    def labels(self) -> list[dict[str, int]]:
+        """The labels of every study (see `Study.labels`), in order, without touching an image."""
+        return [labels_of(row) for row in self._columns("id", "labels")]
 
     def finding_names(self) -> list[frozenset[str]]:
         """The categories of every study's findings, in order, without touching an image."""
-        shards = (self._read(shard, None, ["findings"])["findings"] for shard in range(len(self._shards)))
-        return [frozenset(finding["name"] for finding in row) for shard in shards for row in shard.to_pylist()]
+        return [frozenset(finding["name"] for finding in row["findings"]) for row in self._columns("findings")]
+
+    def row_groups(self) -> list[RowGroup]:
+        """The studies that lie together on the disk, in order."""
+        size = self.card["rows_per_group"]
+        return [
+            RowGroup(shard, number, min(size, known["rows"] - start))
+            for shard, known in enumerate(self._shards)
+            for number, start in enumerate(range(0, known["rows"], size))
+        ]
+
+    def rows(self, group: RowGroup) -> pa.Table:
+        """The rows of a group, of which `prepared.study_of` makes studies."""
+        return self._read(group.shard, group.number)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_last_read": None}
@@ -115,6 +142,11 @@ class StudyDataset(Sequence[Study]):
         shard = bisect_right(self._starts, position) - 1
         group, row = divmod(position - self._starts[shard], self.card["rows_per_group"])
         return (shard, group), row
+
+    def _columns(self, *names: str) -> Iterator[dict[str, Any]]:
+        """Some columns of every row."""
+        for shard in range(len(self._shards)):
+            yield from self._read(shard, None, list(names)).to_pylist()
 
     def _read(self, shard: int, group: int | None, columns: list[str] | None = None) -> pa.Table:
         """One row group of a shard, or the whole of it."""

@@ -1,11 +1,14 @@
 """The form in which every set lies on disk: Parquet shards, one study a row, and a card that says what they hold.
 
 Reading one column leaves the others on the disk, so reports cost nothing for their images; masks are COCO's compressed
-run lengths (pycocotools reads them elsewhere too); images are PNG of 8 bits.
+run lengths (pycocotools reads them elsewhere too); images are PNG or JPEG of 8 bits.
+
+Format 2 added the columns `study`, `labels` and `geometry`, and JPEG. What was written as format 1 is read as before.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import Counter
@@ -18,12 +21,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
+from tqdm import tqdm
 
 from .. import __version__, store
 from ..errors import InputError
-from .study import Box, Finding, Report, Sentence, Study
+from .geometry import Box, Geometry
+from .study import Finding, Report, Sentence, Study
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+ENCODINGS = ("png", "jpeg")
+"""How images may be written: PNG loses nothing but depth, JPEG takes a quarter of the room."""
+JPEG_QUALITY = 95
 ROWS_PER_GROUP = 32
 """Studies that are read together when one is asked for: a compromise between single look-ups and whole sweeps."""
 
@@ -37,6 +46,15 @@ _FINDING = pa.struct(
         "attributes": pa.string(),
     }
 )
+_GEOMETRY = pa.struct(
+    {
+        "stored_height": pa.int32(),
+        "stored_width": pa.int32(),
+        "transposed": pa.bool_(),
+        "mirrored": pa.bool_(),
+        "upside_down": pa.bool_(),
+    }
+)
 _COLUMNS = {
     "id": (pa.string(), "the study, unique within the set"),
     "patient": (pa.string(), "the patient, shared by studies of one person"),
@@ -45,7 +63,7 @@ _COLUMNS = {
     "height": (pa.int32(), "of the image, in pixels"),
     "width": (pa.int32(), "of the image, in pixels"),
     "pixel_spacing": (pa.list_(pa.float64()), "millimetres between rows and between columns, or null where unknown"),
-    "image": (pa.binary(), "PNG, grey, 8 bits, bone bright, the patient's right on the left"),
+    "image": (pa.binary(), "PNG or JPEG, grey, 8 bits, bone bright, the patient's right on the left"),
     "sections": (pa.list_(pa.struct({"name": pa.string(), "text": pa.string()})), "of the report, as written"),
     "sentences": (
         pa.list_(pa.struct({"text": pa.string(), "findings": pa.list_(pa.int32())})),
@@ -61,6 +79,16 @@ _COLUMNS = {
         pa.list_(pa.struct({"name": pa.string(), "mask": pa.binary()})),
         "masks of organs, like those of findings",
     ),
+    "study": (pa.string(), "the owner's id of the study, which several images may share, or null"),
+    "labels": (
+        pa.list_(pa.struct({"name": pa.string(), "value": pa.int8()})),
+        "categories of the whole image or study: 1 present, 0 absent, -1 uncertain; not mentioned is left out",
+    ),
+    "geometry": (
+        _GEOMETRY,
+        "how the image lay in its file: size there; rows and columns exchanged, then left and right, then top and "
+        "bottom; then scaled to height x width; or null where not known",
+    ),
 }
 SCHEMA = pa.schema([(name, kind) for name, (kind, _) in _COLUMNS.items()])
 
@@ -70,21 +98,38 @@ def shard_path(folder: Path, split: str, number: int) -> Path:
     return folder / f"{split}-{number:05d}.parquet"
 
 
-def write_shard(path: Path, studies: Iterable[Study]) -> None:
+def write_shard(
+    path: Path, studies: Iterable[Study], *, encoding: str = "png", record: Mapping[str, Any] | None = None
+) -> None:
     """Write studies into one Parquet file, whole or not at all.
 
     Boxes are cut at the image's border, and those without area inside it or listed twice are dropped; how many is kept
     in the file, and `write_card` adds it up under "repairs".
 
+    Args:
+        path: of the file.
+        studies: may be none.
+        encoding: of the images, one of `ENCODINGS`.
+        record: what else the file shall tell of how it was made, as JSON can hold it (see `shard_record`). It is read
+            after the last study, so that whoever draws the studies may fill it meanwhile.
+
     Raises:
-        InputError: a study's truth does not fit its image, or the file cannot be written.
+        InputError: there is no such encoding, a study's truth does not fit its image, or the file cannot be written.
     """
+    if encoding not in ENCODINGS:
+        raise InputError(f"Images cannot be written as {encoding!r}. Choose one of: {', '.join(ENCODINGS)}.")
     repairs: Counter[str] = Counter()
-    table = pa.Table.from_pylist([_row(study, repairs) for study in studies], SCHEMA)
-    table = table.replace_schema_metadata({"repairs": json.dumps(+repairs, sort_keys=True)})
+    table = pa.Table.from_pylist([_row(study, encoding, repairs) for study in studies], SCHEMA)
+    told = {"repairs": json.dumps(+repairs, sort_keys=True), "record": json.dumps(record or {}, sort_keys=True)}
+    table = table.replace_schema_metadata(told)
     content = io.BytesIO()
     pq.write_table(table, content, row_group_size=ROWS_PER_GROUP, compression="zstd")
     store.write_file(path, content.getvalue())
+
+
+def shard_record(path: Path) -> dict[str, Any]:
+    """The `record` that a shard was written with."""
+    return json.loads(pq.read_schema(path).metadata[b"record"])
 
 
 def write_card(
@@ -96,6 +141,8 @@ def write_card(
     version: str,
     licence: str,
     redistribution: bool,
+    by_content: bool = False,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `card.json`, which turns a folder of shards into a set. It goes last: where it lies, the set is whole.
 
@@ -107,24 +154,31 @@ def write_card(
         version: of the set.
         licence: a name or an address.
         redistribution: whether the licence lets the set's images and reports be published.
+        by_content: whether the key stands for the shards' bytes too, which a set needs whose content comes from files
+            that `asked_for` does not name.
+        details: what else the card shall tell, as JSON can hold it.
 
     Raises:
         InputError: two studies share an id, or the card cannot be written.
     """
     listed, repairs, ids, splits = [], Counter(), Counter(), Counter()
-    for path in shards:
+    for path in tqdm(shards, desc="card", unit="shard", disable=None, delay=5):
+        repairs.update(json.loads(pq.read_schema(path).metadata[b"repairs"]))
         columns = pq.read_table(path, columns=["id", "split"])
+        if len(columns) == 0:
+            continue
         of_split = Counter(columns["split"].to_pylist())
         if len(of_split) != 1:
             raise InputError(
                 f"{path} holds studies of {len(of_split)} splits. Write each split into shards of its own."
             )
-        listed.append({"file": path.name, "split": next(iter(of_split)), "rows": len(columns)})
+        digest = file_digest(path)
+        listed.append({"file": path.name, "split": next(iter(of_split)), "rows": len(columns), "sha256": digest})
         ids.update(columns["id"].to_pylist())
         splits.update(of_split)
-        repairs.update(json.loads(pq.read_schema(path).metadata[b"repairs"]))
     if twice := [id for id, count in ids.items() if count > 1]:
         raise InputError(f"{folder}: {len(twice)} study ids are used twice, such as {twice[0]!r}. Ids must be unique.")
+    content = {"asked_for": asked_for, "shards": [shard["sha256"] for shard in listed]} if by_content else asked_for
     card = {
         "format": FORMAT,
         "name": name,
@@ -132,12 +186,13 @@ def write_card(
         "licence": licence,
         "redistribution": redistribution,
         "asked_for": asked_for,
-        "key": store.content_key(asked_for),
+        "key": store.content_key(content),
         "package_version": __version__,
         "splits": dict(splits),
         "repairs": dict(repairs),
         "columns": {column: meaning for column, (_, meaning) in _COLUMNS.items()},
         "rows_per_group": ROWS_PER_GROUP,
+        "details": dict(details or {}),
         "shards": listed,
     }
     store.write_file(folder / "card.json", json.dumps(card, indent=1))
@@ -157,13 +212,28 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} holds no prepared set: card.json is missing. Prepare the set again.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}). Delete {folder} and prepare the set again.") from error
-    if form != FORMAT:
-        raise InputError(f"{path} is of format {form}; this version reads {FORMAT}. Prepare the set again.")
+    if form not in READABLE:
+        raise InputError(
+            f"{path} is of format {form}; this version reads up to {FORMAT}. Prepare the set again, or update cxrtutor."
+        )
     return card
 
 
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
+
+
 def study_of(row: Mapping[str, Any]) -> Study:
-    """The study that a row holds."""
+    """The study that a row holds; the columns that format 1 lacks may be missing."""
     shape = row["height"], row["width"]
     return Study(
         id=row["id"],
@@ -185,7 +255,15 @@ def study_of(row: Mapping[str, Any]) -> Study:
         pixel_spacing=None if row["pixel_spacing"] is None else tuple(row["pixel_spacing"]),
         view=row["view"],
         split=row["split"],
+        study=row.get("study"),
+        labels=labels_of(row),
+        geometry=_geometry_of(row.get("geometry"), shape),
     )
+
+
+def labels_of(row: Mapping[str, Any]) -> dict[str, int]:
+    """The labels that a row holds; needs its "labels" only, and nothing where format 1 has none."""
+    return {label["name"]: label["value"] for label in row.get("labels") or ()}
 
 
 def report_of(row: Mapping[str, Any]) -> Report:
@@ -194,12 +272,19 @@ def report_of(row: Mapping[str, Any]) -> Report:
     return Report(sections, tuple(Sentence(line["text"], tuple(line["findings"])) for line in row["sentences"]))
 
 
-def decoded_image(png: bytes) -> UInt8[np.ndarray, "height width"]:
+def decoded_image(encoded: bytes) -> UInt8[np.ndarray, "height width"]:
     """The pixels of an "image" cell."""
-    return np.asarray(Image.open(io.BytesIO(png)))
+    return np.asarray(Image.open(io.BytesIO(encoded)))
 
 
-def _row(study: Study, repairs: Counter[str]) -> dict[str, Any]:
+def _geometry_of(cell: Mapping[str, Any] | None, size: tuple[int, int]) -> Geometry | None:
+    if cell is None:
+        return None
+    stored = cell["stored_height"], cell["stored_width"]
+    return Geometry(stored, size, cell["transposed"], cell["mirrored"], cell["upside_down"])
+
+
+def _row(study: Study, encoding: str, repairs: Counter[str]) -> dict[str, Any]:
     shape = study.image.shape
     if not (np.isfinite(study.image).all() and study.image.min() >= 0 and study.image.max() <= 1):
         raise InputError(f"Study {study.id!r}: intensities must be numbers within [0, 1]. Read it with read_image.")
@@ -216,7 +301,7 @@ def _row(study: Study, repairs: Counter[str]) -> dict[str, Any]:
         "height": shape[0],
         "width": shape[1],
         "pixel_spacing": study.pixel_spacing,
-        "image": _encoded_image(study.image),
+        "image": _encoded_image(study.image, encoding),
         "sections": [{"name": name, "text": text} for name, text in study.report.sections.items()],
         "sentences": [{"text": line.text, "findings": line.findings} for line in study.report.sentences],
         "annotated": study.annotated,
@@ -231,13 +316,38 @@ def _row(study: Study, repairs: Counter[str]) -> dict[str, Any]:
             for finding in study.findings
         ],
         "anatomy": [{"name": name, "mask": _encoded_mask(mask, study, name)} for name, mask in study.anatomy.items()],
+        "study": study.study,
+        "labels": [{"name": name, "value": value} for name, value in study.labels.items()],
+        "geometry": _geometry_cell(study),
     }
 
 
-def _encoded_image(image: Float[np.ndarray, "height width"]) -> bytes:
-    png = io.BytesIO()
-    Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(png, "PNG")
-    return png.getvalue()
+def _geometry_cell(study: Study) -> dict[str, Any] | None:
+    geometry = study.geometry
+    if geometry is None:
+        return None
+    if geometry.size != study.image.shape:
+        raise InputError(
+            f"Study {study.id!r}: its geometry ends at {geometry.size} pixels and the image has {study.image.shape}. "
+            "Scale the image to its geometry."
+        )
+    return {
+        "stored_height": geometry.stored[0],
+        "stored_width": geometry.stored[1],
+        "transposed": geometry.transposed,
+        "mirrored": geometry.mirrored,
+        "upside_down": geometry.upside_down,
+    }
+
+
+def _encoded_image(image: Float[np.ndarray, "height width"], encoding: str) -> bytes:
+    grey = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+    encoded = io.BytesIO()
+    if encoding == "jpeg":
+        grey.save(encoded, "JPEG", quality=JPEG_QUALITY)
+    else:
+        grey.save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def _encoded_mask(mask: Bool[np.ndarray, "rows columns"], study: Study, name: str) -> bytes:

@@ -60,9 +60,17 @@ def test_rows_that_contradict_each_other_are_reported() -> None:
     assert found.left_out == {("a", "x")} and "both to be there and not to be there" in found.problems[0]
 
 
+def test_a_row_that_is_listed_twice_counts_once() -> None:
+    rows = [("line 2", "a", "x", 1), ("line 3", "a", "x", 2), ("line 4", "a", "x", 1), ("line 5", "b", "x", 1)]
+    boxes = {1: Box(1.0, 1.0, 2.0, 2.0), 2: Box(5.0, 1.0, 2.0, 2.0)}
+    found = gather(PATH, "test", rows, lambda image, phrase, n: Annotated(image, phrase, phrase, (8, 9), (boxes[n],)))
+    assert [one.boxes for one in found.findings] == [(boxes[1], boxes[2]), (boxes[1],)]
+    assert found.problems == ("truth.csv, line 4: a is listed twice, alike; it counts once.",) and not found.left_out
+
+
 def test_sizes_that_contradict_each_other_are_reported() -> None:
     sizes = iter([(8, 10), (8, 11), (8, 10)])
-    rows = [("line 2", "a", "x", None), ("line 3", "a", "x", None), ("line 4", "b", "x", None)]
+    rows = [("line 2", "a", "x", 1), ("line 3", "a", "x", 2), ("line 4", "b", "x", 1)]
     found = gather(PATH, "test", rows, lambda image, phrase, _: Annotated(image, phrase, phrase, next(sizes)))
     assert found.problems == ("truth.csv, line 3, size: is (8, 11) here and (8, 10) in an earlier row.",)
 

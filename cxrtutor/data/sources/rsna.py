@@ -1,15 +1,24 @@
 """RSNA Pneumonia Detection Challenge, stage 2: `stage_2_train_labels.csv`, and the table that MedKLIP made of it.
 
 All images are 1,024 x 1,024 pixels. A `patientId` names an image: one person may stand under several, and no file of
-the challenge tells which, so that no patient is known here.
+the challenge tells which, so that no patient is known here. It is a part of NIH's ChestX-ray14 under other names.
+
+Source: Shih et al., Augmenting the National Institutes of Health chest radiograph dataset with expert annotations of
+possible pneumonia, Radiology: Artificial Intelligence 2019.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from ..annotations import Annotated, Annotations, Row, UnreadableRow, box_of, gather, table_rows
+from ..listing import CONTRADICTING, Skip, list_images, numbered, truth_by_image
+from ..source import About, Entry, Listing, Source
+from ..splits import OURS, hashed_split
 from ..study import Box
 
 LAYOUT = "RSNA stage 2"
@@ -18,6 +27,86 @@ COLUMNS = ("patientId", "x", "y", "width", "height", "Target")
 MEDKLIP_COLUMNS = ("ID", "boxes", "classes")
 FINDING = "pneumonia"
 SIZE = (1024, 1024)
+CLASSES = ("Lung Opacity", "No Lung Opacity / Not Normal", "Normal")
+"""Every image is in one. Boxes were drawn around lung opacities alone."""
+
+_IMAGE = re.compile(r"[\w-]{1,100}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Rsna(Source):
+    """The challenge's labelled images, 26,684 (those of its test stage have no published labels).
+
+    Attributes:
+        folder: what Kaggle's archive unpacks to.
+        medklip: MedKLIP's table. Its images alone are listed then, with its boxes, and all are for testing.
+    """
+
+    folder: Path
+    medklip: Path | None = None
+
+    about: ClassVar[About] = About(
+        name="RSNA Pneumonia",
+        version="stage 2",
+        licence="rules of the RSNA Pneumonia Detection Challenge",
+        redistribution=False,
+        access="https://www.kaggle.com/competitions/rsna-pneumonia-detection-challenge: accept the rules with a Kaggle "
+        "account, download the archive (about 4 GB) and unpack it.",
+    )
+
+    def asked_for(self) -> dict[str, Any]:
+        return {"splits": "all for testing", "table": "MedKLIP's"} if self.medklip else {"splits": OURS}
+
+    def tables(self) -> Mapping[str, Path]:
+        return {
+            "boxes": self.medklip or self.folder / "stage_2_train_labels.csv",
+            "classes": self.folder / "stage_2_detailed_class_info.csv",
+            "images": self.folder / "stage_2_train_images",
+        }
+
+    def listing(self) -> Listing:
+        """Read boxes and classes.
+
+        Raises:
+            InputError: a table is missing, lacks a column, or nothing in it can be read.
+        """
+        boxes = self.tables()["boxes"]
+        truth = truth_by_image(read_medklip(boxes) if self.medklip else read_labels(boxes))
+        classes = self._classes()
+
+        def read(place: str, image: str, _: None) -> Entry:
+            if not _IMAGE.fullmatch(image):
+                raise UnreadableRow("patientId", f"{image!r} is no id")
+            found = truth.get(image) or ()
+            shown = classes.get(image, set())
+            if len(shown) > 1:
+                raise Skip(CONTRADICTING, f"{self.tables()['classes'].name} says {' and '.join(sorted(shown))}")
+            return Entry(
+                id=image,
+                patient=image,
+                split="test" if self.medklip else hashed_split(image),
+                image=self.tables()["images"] / f"{image}.dcm",
+                place=place,
+                truth=found,
+                annotated=True,
+                labels={name: int(name in shown) for name in CLASSES} if shown else {},
+            )
+
+        places: dict[str, str] = {}
+        column = MEDKLIP_COLUMNS[0] if self.medklip else COLUMNS[0]
+        for place, image, _ in numbered(boxes, [column], column):
+            if image:  # a blank one stands among the problems
+                places.setdefault(image, place)
+        found = list_images(((place, image, None) for image, place in places.items()), read)
+        return Listing(found.entries, found.skipped, (*truth.problems, *found.problems))
+
+    def _classes(self) -> dict[str, set[str]]:
+        """What the second table says of each image; it repeats a row for every box."""
+        classes: dict[str, set[str]] = {}
+        table = self.tables()["classes"]
+        for _, image, row in numbered(table, ("patientId", "class"), "patientId"):
+            classes.setdefault(image, set()).add(row.get("class", ""))
+        return classes
 
 
 def read_labels(path: Path) -> Annotations:

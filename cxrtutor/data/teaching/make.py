@@ -7,14 +7,7 @@ order, and whether the work was stopped in between and taken up again, changes n
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +20,7 @@ from ... import store
 from ...errors import InputError
 from ..dataset import StudyDataset
 from ..prepared import shard_path, write_card, write_shard
+from ..processes import in_processes
 from ..study import Box, Finding, Study
 from . import asset
 from .grammar import write_report
@@ -228,62 +222,10 @@ def _boxes_around(mask: Bool[np.ndarray, "size size"]) -> tuple[Box, ...]:
 
 
 def _make_in_processes(folder: Path, shards: Sequence[Shard], workers: int) -> None:
-    """Share the missing shards out among processes of one thread each, and wait for them."""
-
-    def made() -> int:
-        return sum(shard.studies for shard in shards if shard.path(folder).is_file())
-
+    """Share the missing shards out among processes, and wait for them."""
     missing = [shard for shard in shards if not shard.path(folder).is_file()]
     total = sum(shard.studies for shard in shards)
-    with ExitStack() as stack:
-        bar = tqdm(total=total, initial=made(), desc="teaching set", unit="study", disable=None)
-        stack.enter_context(bar)
-        running = [stack.enter_context(_worker(folder, missing[i::workers])) for i in range(workers) if missing[i:]]
-        while any(worker.poll() is None for worker in running) and not any(worker.poll() for worker in running):
-            time.sleep(0.1)
-            bar.update(made() - bar.n)
-        bar.update(made() - bar.n)
-
-
-@contextmanager
-def _worker(folder: Path, shards: Sequence[Shard]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that makes these shards; what it fails of is raised at the end of the block.
-
-    It is started by the command line and not by `multiprocessing`, which would run a user's script once more in each
-    process unless the script guards against it.
-    """
-    package_root = str(Path(__file__).parents[3])
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", __name__, str(folder), json.dumps(shards)]
-    with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(command, stderr=complaints, env={**os.environ, **one_thread, "PYTHONPATH": path})
-        try:
-            yield process
-        finally:
-            stopped_by_us = process.poll() is None
-            process.kill()
-            process.wait()
-        if process.returncode and not stopped_by_us:
-            complaints.seek(0)
-            message = complaints.read().decode(errors="replace").strip()
-            if process.returncode == 2:
-                raise InputError(message)
-            raise RuntimeError(message or f"A process that drew studies was ended from outside ({process.returncode}).")
-
-
-def _main() -> None:
-    """A worker's life; it ends early when the process that started it is gone."""
-    folder, shards = Path(sys.argv[1]), [Shard(*shard) for shard in json.loads(sys.argv[2])]
-    parent = os.getppid()
-    try:
-        for shard in shards:
-            if os.getppid() == parent:
-                make_shards(folder, [shard])
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    _main()
+    made = total - sum(shard.studies for shard in missing)
+    with tqdm(total=total, initial=made, desc="teaching set", unit="study", disable=None) as bar:
+        for position in in_processes(make_shards, [(folder, [shard]) for shard in missing], workers):
+            bar.update(missing[position].studies)

@@ -138,15 +138,6 @@ def test_a_fault_in_a_worker_keeps_its_traceback(home, monkeypatch):
         make_teaching_set("tiny", workers=1)
 
 
-def test_a_worker_that_is_killed_is_not_passed_over(home):
-    with (
-        pytest.raises(RuntimeError, match="ended from outside"),
-        make._worker(home, shards_of({"train": 100})) as worker,
-    ):
-        worker.kill()
-        worker.wait()
-
-
 def test_what_decides_the_content_decides_the_place(home, monkeypatch):
     before = make.store.place("data", make.asked_for("tiny"))
     monkeypatch.setattr(make, "VERSION", make.VERSION + 1)

@@ -1,0 +1,382 @@
+"""From what a set's owner ships to the prepared form: one way for every set, which can be stopped and taken up again.
+
+Nothing is lost in silence. Every image that stands in a table becomes a study, or is skipped for a reason that is
+counted and kept with file and row in `skipped.csv`, or stands among the problems in `summary.json`:
+
+- "image missing", "image cannot be read": the file is not there, or is damaged.
+- "no frontal view": the file says so. What the tables tell of views, a source goes by when it lists.
+- "truth does not fit the image": it was drawn on another size than the file has. Truth of another scale is scaled,
+  where the ratio of the sides agrees within one pixel of rounding.
+- A source adds reasons of its own, such as "lateral view", "contradicting rows" or "truth cannot be read".
+
+A study without a report is kept, with an empty one, and counted. Truth that was looked for becomes a label too (1
+there, 0 not), where the owner's labels do not name it.
+
+The entries are cut into shards by their order alone, and each shard is written whole or not at all, with what was
+skipped in it. So which process makes it, and whether the work was killed in between, changes no byte.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from .. import guard, store
+from ..errors import InputError
+from .annotations import Annotated
+from .geometry import Geometry
+from .images import NotFrontal, read_image
+from .prepared import ENCODINGS, file_digest, shard_path, shard_record, write_card, write_shard
+from .processes import in_processes
+from .reports import parse_report
+from .source import Entry, Listing, Skipped, Source
+from .splits import OWNERS, READERS, read_splits
+from .study import Finding, Report, Study
+
+VERSION = 1
+"""Raised whenever equal files give other studies, so that a folder begun before is not gone on with."""
+
+ENTRIES_PER_SHARD = 128
+"""What a killed run loses at most, per process."""
+
+_SPLIT = re.compile(r"\w[\w .-]*")
+
+
+def prepare(
+    source: Source,
+    folder: str | Path,
+    *,
+    side: int = 512,
+    encoding: str = "png",
+    workers: int = 2,
+    splits: str | Path | None = None,
+) -> Path:
+    """Prepare a set: `folder` becomes what `StudyDataset` reads, with a summary and the list of what was skipped.
+
+    A run that was stopped goes on where it was; a finished one returns at once. One run at a time writes to a folder.
+
+    Args:
+        source: the set as its owner ships it.
+        folder: to write to; new, empty, or begun by the same request.
+        side: the longer side of the images, in pixels. Smaller ones stay as they are.
+        encoding: "png", or "jpeg" for a quarter of the room.
+        workers: processes that read and scale.
+        splits: a list of your own (see `splits.read_splits`), instead of the source's splits. Images that it does not
+            name are skipped.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        InputError: tables or all images are missing, the folder holds something else, or it cannot be written.
+    """
+    folder, splits = Path(folder), None if splits is None else Path(splits)
+    if side < 1 or workers < 1 or encoding not in ENCODINGS:
+        raise InputError(
+            f"Choose a side and a number of workers of at least 1, and images as {' or '.join(ENCODINGS)}; "
+            f"got {side}, {workers} and {encoding!r}."
+        )
+    _check_what_is_there(source)
+    guard.note_opened({"name": source.about.name, "redistribution": source.about.redistribution})
+    request = _request(source, side, encoding, splits)
+    _check_folder(folder, request)
+    if (folder / "card.json").is_file():
+        return folder
+    listing = _unambiguous(source.listing())
+    if splits is not None:
+        listing = _split_by(listing, splits)
+    if not listing.entries:
+        raise InputError(
+            _none_left(listing.skipped) if listing.skipped else f"{source.about.name}: no image is listed."
+        )
+    shards = _shards(folder, listing.entries)
+    missing = {path: entries for path, entries in shards.items() if not path.is_file()}
+    _check_images([entry for entries in missing.values() for entry in entries])
+    _begin(folder, request, listing)
+    done = len(listing.entries) - sum(map(len, missing.values()))
+    jobs = [(path, entries, side, encoding) for path, entries in missing.items()]
+    with tqdm(
+        total=len(listing.entries), initial=done, desc=source.about.name, unit="image", disable=None, smoothing=0.05
+    ) as bar:
+        for position in in_processes(prepare_shard, jobs, workers):
+            bar.update(len(jobs[position][1]))
+    _finish(folder, source, request, listing, shards)
+    return folder
+
+
+def prepare_shard(path: Path, entries: Sequence[Entry], side: int, encoding: str) -> None:
+    """Write the shard of some entries, unless it is there already.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    skipped: list[Skipped] = []
+    reports: Counter[str] = Counter()
+    record: dict[str, Any] = {}
+
+    def studies() -> Iterator[Study]:
+        for entry in entries:
+            study = read_entry(entry, side)
+            if isinstance(study, Skipped):
+                skipped.append(study)
+                continue
+            if entry.report is not None and not study.report.sentences:
+                there = isinstance(entry.report, Report) or entry.report.is_file()
+                reports["report without sentences" if there else "report missing"] += 1
+            yield study
+        record["skipped"] = [[one.id, one.reason, one.detail] for one in skipped]
+        record["reports"] = dict(reports)
+
+    if not path.is_file():
+        write_shard(path, studies(), encoding=encoding, record=record)
+
+
+def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
+    """The study that an entry names, or why there is none.
+
+    Args:
+        entry: of a source's listing.
+        side: the longer side of the image; a larger one is shrunk, with its truth.
+
+    Raises:
+        InputError: the report is there and may not be read.
+    """
+
+    def skipped(reason: str, detail: str) -> Skipped:
+        return Skipped(entry.id, reason, f"{entry.place}: {detail}")
+
+    if not entry.image.is_file():
+        return skipped("image missing", f"there is no file {entry.image}")
+    try:
+        image = read_image(entry.image, longest_side=side)
+    except NotFrontal as error:
+        return skipped("no frontal view", str(error))
+    except InputError as error:
+        return skipped("image cannot be read", str(error))
+    stored = image.geometry.stored
+    for one in entry.truth:
+        if not _same_shape(one.size, stored):
+            detail = f"{one.phrase!r} was drawn on {one.size} pixels (height, width), and {entry.image} has {stored}"
+            return skipped("truth does not fit the image", detail)
+    looked_for: dict[str, int] = {}
+    for one in entry.truth:
+        looked_for[one.name] = max(looked_for.get(one.name, 0), int(one.present))
+    return Study(
+        id=entry.id,
+        patient=entry.patient,
+        image=image.pixels,
+        report=_report(entry.report),
+        findings=tuple(_moved(one, image.geometry) for one in entry.truth if one.present),
+        annotated=entry.annotated or bool(entry.truth),
+        pixel_spacing=image.pixel_spacing,
+        view=entry.view or image.view,
+        split=entry.split,
+        study=entry.study,
+        labels=looked_for | dict(entry.labels),
+        geometry=image.geometry,
+    )
+
+
+def _same_shape(drawn: tuple[int, int], stored: tuple[int, int]) -> bool:
+    """Whether one size is the other, scaled and rounded."""
+    (height, width), (rows, columns) = drawn, stored
+    return abs(width - columns * height / rows) <= 1 or abs(height - rows * width / columns) <= 1
+
+
+def _moved(truth: Annotated, geometry: Geometry) -> Finding:
+    """A finding of the stored image, in pixels of the study's image."""
+    geometry = replace(geometry, stored=truth.size)
+    found = truth.finding()
+    mask = None if found.mask is None else geometry.mask(found.mask)
+    return replace(found, mask=mask, boxes=tuple(map(geometry.box, found.boxes)))
+
+
+def _report(report: Path | Report | None) -> Report:
+    if isinstance(report, Report):
+        return report
+    if report is None or not report.is_file():
+        return Report({}, ())
+    try:
+        return parse_report(report.read_text(encoding="utf-8-sig", errors="replace"))
+    except OSError as error:
+        raise InputError(f"Cannot read the report {report}: {error.strerror}. Check its permissions.") from error
+
+
+def _check_what_is_there(source: Source) -> None:
+    """Name all that is missing at once, so that nobody has to try as often as there are files."""
+    needed = source.tables()
+    missing = [f"  {what}: {path}" for what, path in needed.items() if not path.exists()]
+    if missing:
+        raise InputError(
+            "\n".join(
+                [
+                    f"{source.about.name}: {len(missing)} of {len(needed)} things that are needed are missing:",
+                    *missing,
+                    f"How to obtain them: {source.about.access}",
+                ]
+            )
+        )
+
+
+def _request(source: Source, side: int, encoding: str, splits: Path | None) -> dict[str, Any]:
+    """All that decides what is prepared, but for the images."""
+    return {
+        "preparation": VERSION,
+        "source": type(source).__name__,
+        "version": source.about.version,
+        "options": source.asked_for(),
+        "tables": {what: file_digest(path) for what, path in source.tables().items() if path.is_file()},
+        "splits": None if splits is None else file_digest(splits),
+        "side": side,
+        "encoding": encoding,
+        "entries_per_shard": ENTRIES_PER_SHARD,
+    }
+
+
+def _check_folder(folder: Path, request: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds something else, or the work of another request."""
+    plan = folder / "plan.json"
+    if not plan.is_file():
+        if folder.exists() and (not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir())):
+            raise InputError(f"{folder} holds something else. Choose a folder that is empty or does not exist yet.")
+        return
+    begun = _read_plan(plan)["request"]
+    if differing := [what for what in {**request, **begun} if request.get(what) != begun.get(what)]:
+        raise InputError(
+            f"{folder} was begun with another request; it differs in: {', '.join(differing)}. "
+            "Choose another folder, ask for the same, or delete this one."
+        )
+
+
+def _read_plan(plan: Path) -> dict[str, Any]:
+    try:
+        return json.loads(plan.read_text())
+    except ValueError as error:
+        raise InputError(f"{plan} is damaged ({error}). Delete {plan.parent} and prepare the set again.") from error
+
+
+def _begin(folder: Path, request: Mapping[str, Any], listing: Listing) -> None:
+    """Write the plan, or compare it with the one that is there: shards go by the order of the entries."""
+    order = hashlib.sha256(json.dumps([[one.id, one.split] for one in listing.entries]).encode()).hexdigest()
+    plan = folder / "plan.json"
+    if not plan.is_file():
+        store.write_file(plan, json.dumps({"request": request, "entries": order}, indent=1))
+    elif _read_plan(plan)["entries"] != order:
+        raise InputError(
+            f"{folder} was begun when other images were listed. Choose another folder, or delete this one."
+        )
+
+
+def _unambiguous(listing: Listing) -> Listing:
+    """Refuse what no source may list: an id twice, a split that is no file name."""
+    places: dict[str, str] = {}
+    for entry in listing.entries:
+        if (before := places.setdefault(entry.id, entry.place)) is not entry.place:
+            raise InputError(f"The image {entry.id} stands in {before} and in {entry.place}. Keep one row.")
+        if not _SPLIT.fullmatch(entry.split):
+            raise InputError(f"{entry.place}: {entry.split!r} is no name for a split. Use letters, digits and '-'.")
+    return listing
+
+
+def _split_by(listing: Listing, path: Path) -> Listing:
+    """The listing with a reader's splits."""
+    splits = read_splits(path)
+    named = [replace(entry, split=splits[entry.id]) for entry in listing.entries if entry.id in splits]
+    others = [
+        Skipped(entry.id, "not in the list of splits", f"{entry.place}: {path} does not name it")
+        for entry in listing.entries
+        if entry.id not in splits
+    ]
+    unknown = splits.keys() - {entry.id for entry in listing.entries} - {one.id for one in listing.skipped}
+    problems = [f"{path}: there is no image {image}." for image in splits if image in unknown]
+    listing = Listing(tuple(named), (*listing.skipped, *others), (*listing.problems, *problems))
+    return _unambiguous(listing)
+
+
+def _shards(folder: Path, entries: Sequence[Entry]) -> dict[Path, list[Entry]]:
+    """The entries of every file: those of a split in their order, so many at a time."""
+    by_split: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_split.setdefault(entry.split, []).append(entry)
+    return {
+        shard_path(folder, split, number): of_split[start : start + ENTRIES_PER_SHARD]
+        for split, of_split in by_split.items()
+        for number, start in enumerate(range(0, len(of_split), ENTRIES_PER_SHARD))
+    }
+
+
+def _check_images(entries: Sequence[Entry]) -> None:
+    """Tell before the work begins how many images are missing; where all are, it does not begin."""
+    looking = tqdm(entries, desc="looking for the images", unit="image", disable=None, delay=5)
+    missing = [entry for entry in looking if not entry.image.is_file()]
+    if not missing:
+        return
+    first = f"such as {missing[0].image} ({missing[0].place})"
+    if len(missing) == len(entries):
+        raise InputError(f"None of the {len(entries)} images is there, {first}. Check the folder, or unpack them.")
+    tqdm.write(f"{len(missing)} of {len(entries)} images are missing, {first}. They are skipped.", file=sys.stderr)
+
+
+def _none_left(skipped: Sequence[Skipped]) -> str:
+    reason, number = Counter(one.reason for one in skipped).most_common(1)[0]
+    first = next(one for one in skipped if one.reason == reason)
+    return (
+        f"None of {len(skipped)} images can be prepared; {number} for '{reason}', such as {first.id} ({first.detail})."
+    )
+
+
+def _finish(
+    folder: Path, source: Source, request: Mapping[str, Any], listing: Listing, shards: Mapping[Path, Sequence[Entry]]
+) -> None:
+    """Write what was skipped, the summary and, last, the card."""
+    about = source.about
+    reading = tqdm(shards.items(), desc="summary", unit="shard", disable=None, delay=5)
+    records, splits = [], Counter()
+    for path, entries in reading:
+        records.append(shard_record(path))
+        splits[entries[0].split] += len(entries) - len(records[-1]["skipped"])
+    skipped = [*listing.skipped, *(Skipped(*one) for record in records for one in record["skipped"])]
+    kept = splits.total()
+    if kept == 0:
+        raise InputError(f"{_none_left(skipped)} Mend that, delete {folder}, and prepare the set again.")
+    reports: Counter[str] = Counter()
+    for record in records:
+        reports.update(record["reports"])
+    counts = {
+        "listed": len(listing.entries) + len(listing.skipped),
+        "kept": kept,
+        "splits": dict(splits),
+        "skipped": dict(Counter(one.reason for one in skipped).most_common()),
+        "reports": dict(reports),
+        "problems": len(listing.problems),
+    }
+    split_by = READERS if request["splits"] else source.asked_for().get("splits", OWNERS)
+    table = io.StringIO()
+    csv.writer(table).writerows([("id", "reason", "detail"), *((one.id, one.reason, one.detail) for one in skipped)])
+    store.write_file(folder / "skipped.csv", table.getvalue())
+    summary = {"name": about.name, **counts, "split_by": split_by, "problems": list(listing.problems)}
+    store.write_file(folder / "summary.json", json.dumps(summary, indent=1))
+    write_card(
+        folder,
+        list(shards),
+        request,
+        name=about.name,
+        version=about.version,
+        licence=about.licence,
+        redistribution=about.redistribution,
+        by_content=True,
+        details={**counts, "split_by": split_by},
+    )
+    for left in folder.glob(".*.parquet-*"):  # by runs that were killed
+        left.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""Which part of a set a row belongs to, where its owner does not say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import accumulate
+from pathlib import Path
+
+from ..errors import InputError
+from .annotations import table_rows
+from .source import split_name
+
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+OURS = "ours: 70/15/15 by a hash of the patient"
+"""What a source that splits by `hashed_split` and `SHARES` gives as "splits" in what it is `asked_for`."""
+OWNERS = "the owner's"
+READERS = "a list of the reader's"
+
+
+def hashed_split(patient: str, shares: Mapping[str, float] = SHARES) -> str:
+    """The split of a patient, by a hash of the name: the same on every machine, whoever else is in the set.
+
+    Args:
+        patient: whose images must stay together.
+        shares: of the splits, which sum to 1.
+    """
+    place = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8]) / 2**64
+    ends = zip(shares, accumulate(shares.values()), strict=True)
+    return next((split for split, end in ends if place < end), list(shares)[-1])  # rounding may leave the sum below 1
+
+
+def read_splits(path: Path) -> dict[str, str]:
+    """A reader's list of splits: a CSV file with the columns `id` (of the image) and `split`.
+
+    Returns:
+        The split of every image that the list names.
+
+    Raises:
+        InputError: it is missing, lacks a column or a value, or gives an image two splits.
+    """
+    splits: dict[str, str] = {}
+    for place, row in table_rows(path, ("id", "split")):
+        image, split = row.get("id", ""), split_name(row.get("split", ""))
+        if not image or not split:
+            raise InputError(f"{path}, {place}: {'split' if image else 'id'} is blank. Give every image a split.")
+        if splits.setdefault(image, split) != split:
+            raise InputError(f"{path}, {place}: {image} is in {split!r} here and in {splits[image]!r} above. Keep one.")
+    return splits

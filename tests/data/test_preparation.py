@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from data.real_layouts import film
+from PIL import Image
+
+from cxrtutor.data import preparation
+from cxrtutor.data.annotations import Annotated, table_rows
+from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.geometry import Box
+from cxrtutor.data.preparation import prepare, prepare_shard, read_entry
+from cxrtutor.data.reports import parse_report
+from cxrtutor.data.run_lengths import RunLengths
+from cxrtutor.data.source import About, Entry, Listing, Skipped, Source
+from cxrtutor.errors import InputError
+
+SIZE = (60, 48)
+
+
+@dataclass(frozen=True)
+class Small(Source):
+    """A set with a table of images, one line each: id, split."""
+
+    folder: Path
+    option: str = "a"
+
+    about: ClassVar[About] = About("small", "1", "CC0-1.0", True, "It is made by a test.")
+
+    def asked_for(self) -> dict[str, Any]:
+        return {"option": self.option}
+
+    def tables(self) -> Mapping[str, Path]:
+        return {"table": self.folder / "table.csv", "images": self.folder / "images"}
+
+    def listing(self) -> Listing:
+        entries = [
+            Entry(
+                id=row["id"],
+                patient=row["id"],
+                split=row["split"],
+                image=self.folder / "images" / f"{row['id']}.jpg",
+                place=f"table.csv, {place}",
+                report=self.folder / "reports" / f"{row['id']}.txt",
+            )
+            for place, row in table_rows(self.folder / "table.csv", ("id", "split"))
+        ]
+        return Listing(tuple(entries), (Skipped("side", "lateral view", "table.csv"),), ("table.csv, line 99: odd.",))
+
+
+def small(folder: Path, counts: Mapping[str, int], size: tuple[int, int] = SIZE) -> Small:
+    (folder / "images").mkdir(parents=True)
+    (folder / "reports").mkdir()
+    lines = ["id,split"]
+    for split, count in counts.items():
+        for number in range(count):
+            name = f"{split}-{number}"
+            lines.append(f"{name},{split}")
+            Image.fromarray(film(number, size)).save(folder / "images" / f"{name}.jpg")
+            (folder / "reports" / f"{name}.txt").write_text(f"FINDINGS: Film {number}. No effusion.")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    return Small(folder)
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(preparation, "ENTRIES_PER_SHARD", 4)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files but those that killed runs leave."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def skipped(folder: Path) -> list[list[str]]:
+    return list(csv.reader((folder / "skipped.csv").read_text().splitlines()))
+
+
+def test_every_entry_becomes_a_study_whoever_makes_it(tmp_path):
+    source = small(tmp_path / "raw", {"train": 9, "test": 3})
+    folder = prepare(source, tmp_path / "one", side=32, workers=1)
+    assert contents(prepare(source, tmp_path / "two", side=32, workers=3)) == contents(folder)
+    train = StudyDataset(folder, "train")
+    assert train.ids() == [f"train-{number}" for number in range(9)]
+    study = train[3]
+    assert study.image.shape == (32, 26) and study.geometry.stored == SIZE and study.patient == "train-3"
+    assert [line.text for line in study.report.sentences] == ["Film 3.", "No effusion."]
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["listed"] == 13 and summary["kept"] == 12 and summary["splits"] == {"train": 9, "test": 3}
+    assert summary["skipped"] == {"lateral view": 1} and summary["problems"] == ["table.csv, line 99: odd."]
+    assert train.card["details"]["skipped"] == {"lateral view": 1} and train.card["splits"] == summary["splits"]
+    assert skipped(folder) == [["id", "reason", "detail"], ["side", "lateral view", "table.csv"]]
+
+
+def test_a_finished_set_is_found_at_once(tmp_path, monkeypatch):
+    source = small(tmp_path / "raw", {"train": 2})
+    folder = prepare(source, tmp_path / "set")
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    monkeypatch.setattr(Small, "listing", None)
+    assert prepare(source, folder) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("change", ["option", "side", "encoding", "table", "splits"])
+def test_a_folder_of_another_request_is_refused(tmp_path, change):
+    source = small(tmp_path / "raw", {"train": 2})
+    folder = prepare(source, tmp_path / "set")
+    asked = {"side": 16} if change == "side" else {"encoding": "jpeg"} if change == "encoding" else {}
+    if change == "option":
+        source = Small(source.folder, "b")
+    elif change == "table":
+        (source.folder / "table.csv").write_text("id,split\ntrain-0,train\n")
+    elif change == "splits":
+        asked["splits"] = tmp_path / "splits.csv"
+        asked["splits"].write_text("id,split\ntrain-0,test\n")
+    with pytest.raises(InputError, match=f"another request.*differs in: {change}"):
+        prepare(source, folder, **asked)
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path):
+    source = small(tmp_path / "raw", {"train": 1})
+    with pytest.raises(InputError, match="holds something else"):
+        prepare(source, source.folder)
+    with pytest.raises(InputError, match="holds something else"):
+        prepare(source, source.folder / "table.csv")
+
+
+def test_everything_that_is_missing_is_named_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"(?s)2 of 2.*table\.csv.*images.*made by a test"):
+        prepare(Small(tmp_path), tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_without_any_image_nothing_begins(tmp_path):
+    source = small(tmp_path / "raw", {"train": 3})
+    for image in (source.folder / "images").iterdir():
+        image.unlink()
+    with pytest.raises(InputError, match=r"None of the 3 images is there.*train-0\.jpg \(table\.csv, line 2\)"):
+        prepare(source, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_what_cannot_be_read_is_skipped_and_told(tmp_path, capsys):
+    source = small(tmp_path / "raw", {"train": 6, "test": 1})
+    images, reports = source.folder / "images", source.folder / "reports"
+    (images / "train-1.jpg").unlink()
+    (images / "train-4.jpg").write_bytes((images / "train-4.jpg").read_bytes()[:-400])
+    (images / "test-0.jpg").write_text("no image")
+    (reports / "train-2.txt").unlink()
+    (reports / "train-3.txt").write_text("  \n")
+    folder = prepare(source, tmp_path / "set")
+    assert "1 of 7 images are missing" in capsys.readouterr().err
+    assert StudyDataset(folder).ids() == ["train-0", "train-2", "train-3", "train-5"]
+    assert StudyDataset(folder).card["splits"] == {"train": 4}  # a shard of the other split is there, and empty
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["skipped"] == {"image cannot be read": 2, "lateral view": 1, "image missing": 1}
+    assert summary["reports"] == {"report missing": 1, "report without sentences": 1}
+    told = {row[0]: row[1:] for row in skipped(folder)}
+    assert told["train-1"] == ["image missing", f"table.csv, line 3: there is no file {images / 'train-1.jpg'}"]
+    assert told["train-4"][1].startswith("table.csv, line 6: ") and str(images / "train-4.jpg") in told["train-4"][1]
+
+
+def test_where_nothing_can_be_read_there_is_no_set(tmp_path):
+    source = small(tmp_path / "raw", {"train": 2})
+    for image in (source.folder / "images").iterdir():
+        image.write_text("no image")
+    with pytest.raises(InputError, match=r"None of 3 images.*2 for 'image cannot be read'.*train-0"):
+        prepare(source, tmp_path / "set")
+    assert not (tmp_path / "set" / "card.json").exists()
+
+
+def test_the_key_covers_options_tables_and_images(tmp_path):
+    source = small(tmp_path / "raw", {"train": 3})
+    keys = {StudyDataset(prepare(source, tmp_path / "a")).card["key"]}
+    keys.add(StudyDataset(prepare(source, tmp_path / "a again")).card["key"])
+    assert len(keys) == 1
+    keys.add(StudyDataset(prepare(Small(source.folder, "b"), tmp_path / "b")).card["key"])
+    keys.add(StudyDataset(prepare(source, tmp_path / "c", side=20)).card["key"])
+    Image.fromarray(film(77, SIZE)).save(source.folder / "images" / "train-1.jpg")
+    keys.add(StudyDataset(prepare(source, tmp_path / "d")).card["key"])
+    assert len(keys) == 4
+
+
+def test_a_readers_splits_replace_the_owners(tmp_path):
+    source = small(tmp_path / "raw", {"train": 4})
+    splits = tmp_path / "splits.csv"
+    splits.write_text("id,split\ntrain-3,valid\ntrain-0,mine\nstranger,test\n")
+    folder = prepare(source, tmp_path / "set", splits=splits)
+    assert [(study.id, study.split) for study in StudyDataset(folder)] == [
+        ("train-0", "mine"),
+        ("train-3", "validation"),
+    ]
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["skipped"]["not in the list of splits"] == 2 and summary["split_by"] == "a list of the reader's"
+    assert summary["problems"][1:] == [f"{splits}: there is no image stranger."]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("id,split\na,train\nb,../../train\n", r"line 3: '../../train' is no name for a split"),
+        ("id,split\na,train\na,test\n", r"a stands in table.csv, line 2 and in table.csv, line 3"),
+        ("id,split\n", "no image is listed|None of 1 images"),
+    ],
+)
+def test_a_listing_that_cannot_be_written_is_refused(tmp_path, table, words):
+    source = small(tmp_path / "raw", {"train": 1})
+    (source.folder / "table.csv").write_text(table)
+    with pytest.raises(InputError, match=words):
+        prepare(source, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_folder_whose_list_of_images_changed_is_refused(tmp_path, monkeypatch):
+    source = small(tmp_path / "raw", {"train": 5})
+    folder = prepare(source, tmp_path / "set")
+    (folder / "card.json").unlink()
+    whole = Small.listing
+    monkeypatch.setattr(Small, "listing", lambda self: Listing(whole(self).entries[1:]))
+    with pytest.raises(InputError, match="other images were listed"):
+        prepare(source, folder)
+
+
+@pytest.mark.parametrize("wrong", [{"side": 0}, {"workers": 0}, {"encoding": "gif"}])
+def test_options_out_of_range_are_told(tmp_path, wrong):
+    with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
+        prepare(Small(tmp_path), tmp_path / "set", **wrong)
+
+
+# ---- killed runs
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from cxrtutor.data import preparation
+from test_preparation import Small
+preparation.ENTRIES_PER_SHARD = 4
+preparation.prepare(Small(Path(sys.argv[1])), Path(sys.argv[2]), side=64, workers=2)
+"""
+
+
+def started(source: Small, folder: Path) -> subprocess.Popen:
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), str(here.parents[1]), os.environ.get("PYTHONPATH", "")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", SCRIPT, str(source.folder), str(folder)]
+    return subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def test_killed_runs_are_taken_up_without_loss_or_duplicate(tmp_path):
+    source = small(tmp_path / "raw", {"train": 70, "test": 11}, size=(700, 600))
+    (source.folder / "images" / "train-5.jpg").write_text("no image")
+    whole = contents(prepare(source, tmp_path / "whole", side=64, workers=1))
+    folder, chance = tmp_path / "killed", random.Random(6)
+    for shards in (0, 1, chance.randrange(2, 8), chance.randrange(8, 14)):  # how far a run gets before it is killed
+        process = started(source, folder)
+        until = time.monotonic() + 30
+        while len(list(folder.glob("*.parquet"))) < shards and time.monotonic() < until:
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.05)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    made = {path: path.stat().st_mtime_ns for path in folder.glob("[!.]*.parquet")}
+    assert 0 < len(made) < 21 and not (folder / "card.json").exists()
+    prepare(source, folder, side=64)
+    assert {path: path.stat().st_mtime_ns for path in made} == made  # what was done is not done again
+    assert contents(folder) == whole
+    assert {path.name for path in folder.iterdir()} == set(whole)  # nothing is left lying around
+
+
+# ---- one entry
+
+
+def entry(path: Path, pixels: np.ndarray, **more: Any) -> Entry:
+    Image.fromarray(pixels).save(path)
+    return Entry("a", "p", "train", path, "table.csv, line 7", **more)
+
+
+def truth(name: str, size: tuple[int, int], boxes: tuple[Box, ...] = (), mask: np.ndarray | None = None) -> Annotated:
+    boxes = tuple(Box(*map(float, box)) for box in boxes)
+    return Annotated("a", name, f"a {name}", size, boxes, None if mask is None else RunLengths.of(mask))
+
+
+def test_truth_moves_with_the_image(tmp_path):
+    mask = np.zeros((80, 40), bool)
+    mask[20:40, 10:30] = True
+    boxes = (Box(10, 20, 20, 20),)
+    study = read_entry(entry(tmp_path / "a.png", film(1, (80, 40)), truth=(truth("mass", (80, 40), boxes, mask),)), 40)
+    assert study.image.shape == (40, 20) and study.annotated
+    assert study.findings[0].boxes == (Box(5, 10, 10, 10),) and study.findings[0].phrase == "a mass"
+    expected = np.zeros((40, 20), bool)
+    expected[10:20, 5:15] = True
+    np.testing.assert_array_equal(study.findings[0].mask, expected)
+
+
+def test_truth_moves_with_an_image_that_lies_on_its_side(tmp_path):
+    upright = film(1, (80, 40))
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    Image.fromarray(np.rot90(upright)).save(path, exif=exif, quality=100)
+    box = Box(20, 5, 12, 8)  # in the file, of 40 x 80 pixels
+    one = Entry("a", "p", "train", path, "table.csv, line 7", truth=(truth("mass", (40, 80), (box,)),))
+    study = read_entry(one)
+    assert study.image.shape == (80, 40)
+    assert np.abs(study.image * 255 - upright).mean() < 3
+    assert study.findings[0].boxes == (Box(40 - 5 - 8, 20, 8, 12),)
+    assert study.geometry.box_back(study.findings[0].boxes[0]) == pytest.approx(box)
+
+
+def test_truth_of_another_scale_is_scaled_and_of_another_shape_is_not(tmp_path):
+    pixels = film(1, (81, 40))
+    half = read_entry(entry(tmp_path / "a.png", pixels, truth=(truth("mass", (40, 20), (Box(5, 10, 5, 5),)),)))
+    assert half.findings[0].boxes[0] == pytest.approx((10, 20.25, 10, 10.125))
+    other = read_entry(entry(tmp_path / "a.png", pixels, truth=(truth("mass", (40, 24), (Box(5, 10, 5, 5),)),)))
+    assert other.reason == "truth does not fit the image" and "table.csv, line 7" in other.detail
+    assert "(40, 24)" in other.detail and "(81, 40)" in other.detail
+
+
+def test_truth_that_was_looked_for_becomes_a_label(tmp_path):
+    looked_for = (
+        truth("mass", (80, 40), (Box(1, 1, 2, 2),)),
+        Annotated("a", "mass", "another mass", (80, 40)),
+        truth("nodule", (80, 40)),
+        truth("edema", (80, 40)),
+    )
+    study = read_entry(entry(tmp_path / "a.png", film(1, (80, 40)), truth=looked_for, labels={"edema": -1, "x": 1}))
+    assert study.labels == {"mass": 1, "nodule": 0, "edema": -1, "x": 1}
+    assert [finding.phrase for finding in study.findings] == ["a mass"]
+    assert read_entry(entry(tmp_path / "a.png", film(1), annotated=True)).annotated
+    assert not read_entry(entry(tmp_path / "a.png", film(1))).annotated
+
+
+def test_a_report_is_read_or_handed_on(tmp_path):
+    report = parse_report("IMPRESSION: Normal.")
+    assert read_entry(entry(tmp_path / "a.png", film(1), report=report)).report == report
+    path = tmp_path / "report.txt"
+    path.write_bytes(b"\xef\xbb\xbfIMPRESSION: Normal caf\xe9.")
+    assert [s.text for s in read_entry(entry(tmp_path / "a.png", film(1), report=path)).report.sentences] == [
+        "Normal caf�."
+    ]
+
+
+def test_a_shard_that_is_there_is_not_made_again(tmp_path):
+    one = entry(tmp_path / "a.png", film(1))
+    prepare_shard(tmp_path / "train-00000.parquet", [one], 32, "png")
+    before = (tmp_path / "train-00000.parquet").stat().st_mtime_ns
+    prepare_shard(tmp_path / "train-00000.parquet", [one], 16, "png")
+    assert (tmp_path / "train-00000.parquet").stat().st_mtime_ns == before
