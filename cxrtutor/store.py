@@ -84,6 +84,12 @@ def write_file(target: Path, content: bytes | str) -> None:
             partial.unlink(missing_ok=True)
 
 
+def clear_partial_files(folder: Path) -> None:
+    """Remove what runs that were killed left of files in a folder, once nobody writes to it any more."""
+    for path in folder.glob(".*-" + "[0-9a-f]" * 16):
+        path.unlink(missing_ok=True)
+
+
 def _partial(target: Path) -> Path:
     """A new hidden name beside `target`. Not `tempfile`'s: its files are readable by their owner alone, and a class may
     share one cache folder."""

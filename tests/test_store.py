@@ -154,3 +154,12 @@ def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path, monkeypatch):
         store.write_file(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path):
+    for name in (".card.json-0123456789abcdef", ".hidden", "a-0123456789abcdef", ".b-0123"):
+        (tmp_path / name).write_text("x")
+    left = store._partial(tmp_path / "card.json")
+    left.write_text("half")
+    store.clear_partial_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b-0123", ".hidden", "a-0123456789abcdef"]

@@ -378,5 +378,4 @@ def _finish(
         by_content=True,
         details={**counts, "split_by": split_by},
     )
-    for left in folder.glob(".*.parquet-*"):  # by runs that were killed
-        left.unlink(missing_ok=True)
+    store.clear_partial_files(folder)

@@ -6,13 +6,27 @@ One function a set; it fills a folder and returns what is in it. Tables of truth
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from data.truth_layouts import Marked, ms_cxr_csv, ms_cxr_json, written
+from data.truth_layouts import (
+    Marked,
+    chexlocalize_segmentations,
+    rectangle,
+    medklip_csv,
+    ms_cxr_csv,
+    ms_cxr_json,
+    rsna_csv,
+    written,
+)
 from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import ComputedRadiographyImageStorage, JPEGBaseline8Bit, generate_uid
 
 
 @dataclass(frozen=True)
@@ -49,10 +63,107 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (61, 50), mode: str =
     return path
 
 
+def dicom(path: Path, seed: int, size: tuple[int, int] = (64, 64), **tags: Any) -> Path:
+    """A film as DICOM, compressed as JPEG of 8 bits, with a patient's name in its header.
+
+    Args:
+        path: of the file.
+        seed: of the film.
+        size: height and width.
+        tags: further attributes of the header, by keyword.
+    """
+    jpeg = io.BytesIO()
+    Image.fromarray(film(seed, size)).save(jpeg, "JPEG", quality=95)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = JPEGBaseline8Bit
+    meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.stem])
+    header = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
+    header.SOPClassUID, header.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    header.PatientName, header.PatientID, header.Modality = "Doe^Jane", path.stem, "CR"
+    header.Rows, header.Columns = size
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated = header.BitsStored = 8
+    header.HighBit, header.PixelRepresentation = 7, 0
+    header.PixelSpacing = [0.143, 0.143]
+    header.PixelData = encapsulate([jpeg.getvalue()])
+    header["PixelData"].is_undefined_length = True
+    for keyword, value in tags.items():
+        setattr(header, keyword, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header.save_as(path, enforce_file_format=True)
+    return path
+
+
 def packed(path: Path, lines: Sequence[str]) -> Path:
     """A `.csv.gz`."""
     path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
     return path
+
+
+CHEXPERT_LABELS = (
+    "No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,"
+    "Atelectasis,Pneumothorax,Pleural Effusion,Pleural Other,Fracture,Support Devices"
+)
+
+
+def chexpert(folder: Path) -> Shipped:
+    """Four patients for training, two for validation; one study has a lateral film beside its frontal one."""
+    folder = folder / "CheXpert-v1.0-small"
+    films, tables = [], []
+    for name, first, patients in (("train", 1, 4), ("valid", 64541, 2)):
+        lines = [f"Path,Sex,Age,Frontal/Lateral,AP/PA,{CHEXPERT_LABELS}"]
+        for patient in range(first, first + patients):
+            where = f"{name}/patient{patient:05d}"
+            if patient == first:
+                picture(folder / where / "study1/view2_lateral.jpg", 7)
+                lines.append(f"{folder.name}/{where}/study1/view2_lateral.jpg,Female,68,Lateral,{',' * 13}1.0")
+            for study in (1, 2):
+                path = f"{where}/study{study}/view1_frontal.jpg"
+                films.append(picture(folder / path, 10 * patient + study))
+                lines.append(f"{folder.name}/{path},Male,59,Frontal,AP,,,1.0,-1.0,,,,,,,0.0,,,1.0")
+        tables.append(written(folder / f"{name}.csv", "\n".join(lines) + "\n"))
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(films),
+        needed=(*tables, folder / "train", folder / "valid"),
+        table=tables[1],
+        skipped={"lateral view": 2},
+    )
+
+
+def chexlocalize(folder: Path) -> Shipped:
+    """Of the two frontal films in each part, one shows nothing of the ten findings, and no segmentation names it."""
+    films, needed = [], []
+    for part, named in (("val", "CheXpert-v1.0/valid"), ("test", "test")):
+        lines = [f"Path,Sex,Age,Frontal/Lateral,AP/PA,{CHEXPERT_LABELS}"]
+        masks = {}
+        for number, (patient, view) in enumerate((("A", "frontal"), ("B", "frontal"), ("B", "lateral"))):
+            patient = f"patient{64541 + 200 * (part == 'test') + (patient == 'B')}"
+            path = f"{patient}/study1/view{1 + (view == 'lateral')}_{view}.jpg"
+            films.append(picture(folder / "CheXpert" / part / path, len(films)))
+            shows = number == 0
+            values = "0.0,0.0,1.0,0.0,0.0,0.0,0.0,0.0,1.0" if shows else "0.0,0.0,0.0,0.0,0.0,0.0,0.0,1.0,0.0"
+            lines.append(f"{named}/{path},Male,59,{view.title()},AP,{values},0.0,0.0,0.0,1.0,0.0")
+            if shows:
+                drawn = {
+                    "Cardiomegaly": rectangle((9, 20, 30, 25), (61, 50)),
+                    "Atelectasis": rectangle((4, 9, 9, 20), (61, 50)),
+                }
+                masks[path.removesuffix(".jpg").replace("/", "_")] = drawn
+        (folder / "CheXlocalize").mkdir(exist_ok=True)
+        needed += [
+            chexlocalize_segmentations(folder / "CheXlocalize" / f"gt_segmentations_{part}.json", masks),
+            written(folder / "CheXpert" / f"{part}_labels.csv", "\n".join(lines[:-2] + lines[:-3:-1]) + "\n"),
+            folder / "CheXpert" / part,
+        ]
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(path for path in films if "frontal" in path.name),
+        needed=tuple(needed),
+        table=needed[4],
+        skipped={"lateral view": 2},
+    )
 
 
 MIMIC_LABELS = (
@@ -144,4 +255,47 @@ def ms_cxr(folder: Path, version: str = "1.1.0", form: str = "csv") -> Shipped:
         images=mimic.images,
         needed=(path, mimic.needed[-2], mimic.needed[-1]),
         table=path,
+    )
+
+
+RSNA_IMAGES = {  # the class, and boxes of x, y, width, height
+    "0004cfab-14fd-4e49-80ba-63a80b6bddd6": ("No Lung Opacity / Not Normal", []),
+    "00313ee0-9eaa-42f4-b0ab-c148ed3241cd": ("No Lung Opacity / Not Normal", []),
+    "00322d4d-1c29-4943-afc9-b6754be640eb": ("No Lung Opacity / Not Normal", []),
+    "003d8fa0-6bf1-40ed-b54c-ac657f8495c5": ("Normal", []),
+    "00436515-870c-4b36-a041-de91049b9ab4": ("Lung Opacity", [(264, 152, 213, 379), (562, 152, 256, 453)]),
+    "00569f44-917d-4c86-a842-81832af98c30": ("No Lung Opacity / Not Normal", []),
+    "006cec2e-6ce2-4549-bffa-eadfcd1e9970": ("No Lung Opacity / Not Normal", []),
+    "00704310-78a8-4b38-8475-49f4573b2dbb": ("Lung Opacity", [(323, 577, 160, 104), (695, 575, 162, 137)]),
+}
+
+
+def rsna(folder: Path) -> Shipped:
+    """DICOM files of all images; the table of classes repeats a row for every box, as the real one does."""
+    boxes, classes = [], ["patientId,class"]
+    films = []
+    for seed, (image, (shown, drawn)) in enumerate(RSNA_IMAGES.items()):
+        films.append(dicom(folder / "stage_2_train_images" / f"{image}.dcm", seed, ViewPosition=("PA", "AP")[seed % 2]))
+        boxes += [(image, box) for box in drawn] or [(image, None)]
+        classes += [f"{image},{shown}"] * max(1, len(drawn))
+    table = rsna_csv(folder / "stage_2_train_labels.csv", boxes)
+    names = written(folder / "stage_2_detailed_class_info.csv", "\n".join([*classes, ""]))
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(films),
+        needed=(table, names, folder / "stage_2_train_images"),
+        table=table,
+    )
+
+
+def rsna_of_medklip(folder: Path) -> Shipped:
+    """MedKLIP's table of three of RSNA's images."""
+    whole = rsna(folder)
+    chosen = [path for path in whole.images if path.stem.startswith(("003", "007"))]
+    table = medklip_csv(folder / "test.csv", {path.stem: RSNA_IMAGES[path.stem][1] for path in chosen})
+    return Shipped(
+        arguments=(str(folder), "--medklip", str(table)),
+        images=tuple(chosen),
+        needed=(table, *whole.needed[1:]),
+        table=table,
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from data.real_layouts import Shipped, mimic_cxr, ms_cxr
+from data.real_layouts import Shipped, chexlocalize, chexpert, mimic_cxr, ms_cxr, rsna
 
 from cxrtutor.data import preparation
 from cxrtutor.data.dataset import StudyDataset
@@ -38,8 +38,11 @@ class Case(NamedTuple):
 
 
 SETS = {
+    "chexlocalize": Case(chexlocalize),
+    "chexpert": Case(chexpert),
     "mimic_cxr": Case(mimic_cxr),
     "ms_cxr": Case(ms_cxr),
+    "rsna": Case(rsna),
 }
 
 every_set = pytest.mark.parametrize("name", SETS)

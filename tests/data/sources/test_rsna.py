@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from data.truth_layouts import medklip_csv, rsna_csv
+from data.real_layouts import RSNA_IMAGES, rsna, rsna_of_medklip
+from data.truth_layouts import medklip_csv, rsna_csv, written
 
-from cxrtutor.data.sources.rsna import read_labels, read_medklip
-from cxrtutor.data.study import Box
+from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.geometry import Box
+from cxrtutor.data.preparation import prepare
+from cxrtutor.data.sources.rsna import Rsna, read_labels, read_medklip
+from cxrtutor.data.splits import hashed_split
+from cxrtutor.errors import InputError
 
 A, B = "0004cfab-14fd-4e49-80ba-63a80b6bddd6", "00436515-870c-4b36-a041-de91049b9ab4"
 BOXES = [[264.0, 152.0, 213.0, 379.0], [562.0, 152.0, 256.0, 453.0]]
@@ -48,3 +53,58 @@ def test_an_unreadable_row_of_medklip_is_named(text: str, key: str, tmp_path: Pa
     path.write_text(path.read_text() + f"{B},x.dcm,{text},1\n")
     found = read_medklip(path)
     assert len(found.findings) == 1 and f"medklip.csv, line 3, {key}" in found.problems[0]
+
+
+def test_boxes_classes_and_splits_reach_the_studies(tmp_path: Path) -> None:
+    rsna(tmp_path / "raw")
+    studies = {study.id: study for study in StudyDataset(prepare(Rsna(tmp_path / "raw"), tmp_path / "set"))}
+    assert studies.keys() == RSNA_IMAGES.keys()
+    assert all(study.split == hashed_split(study.id) and study.annotated for study in studies.values())
+    study = studies[B]
+    (finding,) = study.findings
+    assert finding.boxes == tuple(Box(*(side / 16 for side in box)) for box in BOXES)  # 64 pixels for 1,024
+    assert study.labels == {
+        "pneumonia": 1,
+        "Lung Opacity": 1,
+        "No Lung Opacity / Not Normal": 0,
+        "Normal": 0,
+    }
+    assert studies[A].labels["pneumonia"] == 0 and not studies[A].findings
+    assert {study.view for study in studies.values()} == {"PA", "AP"}  # the files say so
+    card = StudyDataset(tmp_path / "set").card
+    assert "hash" in card["details"]["split_by"] and card["redistribution"] is False
+
+
+def test_medklips_table_lists_its_own_images_for_testing(tmp_path: Path) -> None:
+    shipped = rsna_of_medklip(tmp_path / "raw")
+    source = Rsna(tmp_path / "raw", shipped.table)
+    studies = StudyDataset(prepare(source, tmp_path / "set"))
+    assert studies.ids() == [path.stem for path in shipped.images] and set(studies.card["splits"]) == {"test"}
+    boxes = [len(study.findings[0].boxes) if study.findings else 0 for study in studies]
+    assert boxes == [len(RSNA_IMAGES[image][1]) for image in studies.ids()] and sum(boxes) == 2
+
+
+def test_what_the_tables_say_badly_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    rsna(tmp_path)
+    boxes, classes = tmp_path / "stage_2_train_labels.csv", tmp_path / "stage_2_detailed_class_info.csv"
+    boxes.write_text(boxes.read_text() + f"{B},1,2,,4,1\n../{A},,,,,0\n,1,2,3,4,1\n{A},1,2,3,4,1\n")
+    other = list(RSNA_IMAGES)[1]
+    classes.write_text(classes.read_text() + f"{other},Normal\n")
+    listing = Rsna(tmp_path).listing()
+    assert {one.id: one.reason for one in listing.skipped} == {
+        A: "truth cannot be read",
+        B: "truth cannot be read",
+        other: "contradicting rows",
+    }
+    assert len(listing.entries) == len(RSNA_IMAGES) - 3
+    said = "\n".join(listing.problems)
+    for words in ("line 12, width: is blank", f"line 13, patientId: '../{A}' is no id", "line 14, image: is blank"):
+        assert words in said
+    assert "said both to be there and not to be there" in said
+
+
+def test_a_table_of_classes_without_its_column_is_told(tmp_path: Path) -> None:
+    rsna(tmp_path)
+    written(tmp_path / "stage_2_detailed_class_info.csv", "patientId,klass\n")
+    with pytest.raises(InputError, match=r"class_info\.csv.*'class'"):
+        Rsna(tmp_path).listing()
