@@ -16,10 +16,10 @@ import numpy as np
 from data.truth_layouts import (
     Marked,
     chexlocalize_segmentations,
-    rectangle,
     medklip_csv,
     ms_cxr_csv,
     ms_cxr_json,
+    rectangle,
     rsna_csv,
     written,
 )
@@ -138,7 +138,7 @@ def chexlocalize(folder: Path) -> Shipped:
     for part, named in (("val", "CheXpert-v1.0/valid"), ("test", "test")):
         lines = [f"Path,Sex,Age,Frontal/Lateral,AP/PA,{CHEXPERT_LABELS}"]
         masks = {}
-        for number, (patient, view) in enumerate((("A", "frontal"), ("B", "frontal"), ("B", "lateral"))):
+        for number, (patient, view) in enumerate((("A", "frontal"), ("B", "lateral"), ("B", "frontal"))):
             patient = f"patient{64541 + 200 * (part == 'test') + (patient == 'B')}"
             path = f"{patient}/study1/view{1 + (view == 'lateral')}_{view}.jpg"
             films.append(picture(folder / "CheXpert" / part / path, len(films)))
@@ -154,7 +154,7 @@ def chexlocalize(folder: Path) -> Shipped:
         (folder / "CheXlocalize").mkdir(exist_ok=True)
         needed += [
             chexlocalize_segmentations(folder / "CheXlocalize" / f"gt_segmentations_{part}.json", masks),
-            written(folder / "CheXpert" / f"{part}_labels.csv", "\n".join(lines[:-2] + lines[:-3:-1]) + "\n"),
+            written(folder / "CheXpert" / f"{part}_labels.csv", "\n".join(lines) + "\n"),
             folder / "CheXpert" / part,
         ]
     return Shipped(

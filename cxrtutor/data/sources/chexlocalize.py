@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +18,10 @@ from jaxtyping import Float
 from ...errors import InputError
 from ..annotations import Annotated, Annotations, Row, UnreadableRow, gather, read_json, size_of
 from ..contours import contour_runs
+from ..listing import Skip, list_images, numbered, truth_by_image
+from ..source import About, Entry, Listing, Skipped, Source, split_name
+from ..splits import OWNERS
+from .chexpert import LABELS, OPACITY, OTHER_OPACITY, Named, id_of, labels_of
 from .coco import run_lengths
 
 SEGMENTATIONS = "CheXlocalize segmentations"
@@ -35,6 +39,83 @@ FINDINGS = (
     "Support Devices",
 )
 IMAGE_SIZE = "img_size"
+
+
+@dataclass(frozen=True)
+class Chexlocalize(Source):
+    """CheXpert's validation and test images with the truth of CheXlocalize.
+
+    The segmentations name only images that show at least one of the ten findings. An image of the tables that they do
+    not name was looked at and shows none, unless its labels say otherwise.
+
+    Attributes:
+        folder: what was downloaded: `CheXlocalize` with the segmentations, `CheXpert` with images and labels.
+    """
+
+    folder: Path
+
+    about: ClassVar[About] = About(
+        name="CheXlocalize",
+        version="1.0",
+        licence="Stanford University Dataset Research Use Agreement",
+        redistribution=False,
+        access="https://stanfordaimi.azurewebsites.net: register, accept the research use agreement of CheXlocalize, "
+        "and download both of its folders with the link that is given then.",
+    )
+
+    def asked_for(self) -> dict[str, Any]:
+        return {"splits": OWNERS}
+
+    def tables(self) -> Mapping[str, Path]:
+        needed = {}
+        for split in ("val", "test"):
+            needed[f"{split} segmentations"] = self.folder / "CheXlocalize" / f"gt_segmentations_{split}.json"
+            needed[f"{split} labels"] = self.folder / "CheXpert" / f"{split}_labels.csv"
+            needed[f"{split} images"] = self.folder / "CheXpert" / split
+        return needed
+
+    def listing(self) -> Listing:
+        """Read segmentations and labels.
+
+        Raises:
+            InputError: a file is missing, or nothing in it can be read.
+        """
+        validation, test = self._listing("val"), self._listing("test")
+        return Listing(
+            validation.entries + test.entries, validation.skipped + test.skipped, validation.problems + test.problems
+        )
+
+    def _listing(self, split: str) -> Listing:
+        needed = self.tables()
+        segmentations, labels = needed[f"{split} segmentations"], needed[f"{split} labels"]
+        truth = truth_by_image(read_segmentations(segmentations))
+
+        def read(place: str, image: str, row: dict[str, str]) -> Entry:
+            path = Named.by(row.get("Path", ""))
+            view = path.frontal(row)
+            found = truth.get(image)
+            said = {OTHER_OPACITY if name == OPACITY else name: value for name, value in labels_of(row).items()}
+            if found is None and (shown := [name for name in FINDINGS if said.get(name) == 1]):
+                raise Skip("label without truth", f"it shows {shown[0]}, and {segmentations.name} does not name it")
+            return Entry(
+                id=image,
+                patient=path.patient,
+                split=split_name(split),
+                image=needed[f"{split} images"] / path.below,  # the paths say "valid", the folder is "val"
+                place=place,
+                study=path.study,
+                truth=found or (),
+                annotated=True,
+                labels=said,
+                view=view,
+            )
+
+        columns = ("Path", *(name for name in LABELS if name != OPACITY))
+        listed = list_images(numbered(labels, columns, id_of), read)
+        known = {one.id for one in (*listed.entries, *listed.skipped)}
+        others = (image for image in truth.values if image not in known)
+        strangers = (Skipped(image, "not among the labels", f"{segmentations.name}, {image}") for image in others)
+        return Listing(listed.entries, (*listed.skipped, *strangers), (*truth.problems, *listed.problems))
 
 
 def read_segmentations(path: Path) -> Annotations:

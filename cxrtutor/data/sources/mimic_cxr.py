@@ -20,15 +20,13 @@ from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, loo
 from ..source import About, Entry, Listing, Source
 from ..splits import OWNERS
 from . import ms_cxr
-from .chexpert import LABELS, labels_of
+from .chexpert import LABELS, OPACITY, OTHER_OPACITY, labels_of, shared_labels
 
 HELD_OUT = "held-out"
 """The split of images that pre-training must not see, since a model is measured on them."""
 
 _IMAGE = re.compile(r"[\w-]{1,100}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,12}", re.ASCII)
-_OPACITY = "Airspace Opacity"
-"""What the radiologists' table calls Lung Opacity."""
 
 
 @dataclass(frozen=True)
@@ -131,23 +129,11 @@ class MimicCxr(Source):
 
     def _labels(self) -> tuple[LookUp[Mapping[str, int]], LookUp[Mapping[str, int]]]:
         """By study: the labeler's, and the radiologists' of which there are few or none."""
-        table = self.tables()[self.labeler]
-        shared: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
-
-        def once(row: dict[str, str]) -> Mapping[str, int]:
-            # Most studies share their combination of labels with thousands of others.
-            said = labels_of(row)
-            return shared.setdefault(tuple(said.items()), said)
-
-        labels = look_up(table, "study_id", LABELS, once)
+        labels = look_up(self.tables()[self.labeler], "study_id", LABELS, shared_labels())
         if not self.radiologists:
             return labels, LookUp({}, {}, ())
-        names = [_OPACITY if name == "Lung Opacity" else name for name in LABELS]
-
-        def theirs(row: dict[str, str]) -> Mapping[str, int]:
-            return labels_of({**row, "Lung Opacity": row.get(_OPACITY, "")})
-
-        return labels, look_up(self.tables()["radiologists' labels"], "study_id", names, theirs)
+        names = [OTHER_OPACITY if name == OPACITY else name for name in LABELS]
+        return labels, look_up(self.tables()["radiologists' labels"], "study_id", names, labels_of)
 
 
 def _numeral(row: dict[str, str], key: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.real_layouts import chexlocalize
 from data.truth_layouts import (
     CHEXLOCALIZE_FINDINGS,
     CHEXPERT,
@@ -17,7 +18,13 @@ from data.truth_layouts import (
     written,
 )
 
-from cxrtutor.data.sources.chexlocalize import FINDINGS, read_annotations, read_salient_points, read_segmentations
+from cxrtutor.data.sources.chexlocalize import (
+    FINDINGS,
+    Chexlocalize,
+    read_annotations,
+    read_salient_points,
+    read_segmentations,
+)
 from cxrtutor.errors import InputError
 
 SIZE = (232, 282)
@@ -91,3 +98,49 @@ def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     for read in (read_segmentations, read_annotations, read_salient_points):
         with pytest.raises(InputError, match=r"a\.json"):
             read(written(tmp_path / "a.json", text))
+
+
+def test_an_image_that_no_segmentation_names_shows_nothing(tmp_path: Path) -> None:
+    shipped = chexlocalize(tmp_path)
+    found = Chexlocalize(tmp_path).listing()
+    assert {one.image for one in found.entries} == set(shipped.images) and found.problems == ()
+    assert [one.split for one in found.entries] == ["validation"] * 2 + ["test"] * 2
+    shows = {one.id: one for one in found.entries}[CHEXPERT]
+    assert {one.name for one in shows.truth if one.present} == {"Cardiomegaly", "Atelectasis"} and len(
+        shows.truth
+    ) == 10
+    assert (shows.patient, shows.study, shows.view) == ("patient64541", "patient64541_study1", "AP")
+    [nothing] = [one for one in found.entries if one.patient == "patient64542"]
+    assert nothing.truth == () and nothing.annotated and nothing.labels["Pneumonia"] == 1
+    assert nothing.labels["Airspace Opacity"] == 0 and "Lung Opacity" not in nothing.labels
+
+
+def test_the_test_tables_may_lack_columns_of_views(tmp_path: Path) -> None:
+    chexlocalize(tmp_path)
+    path = tmp_path / "CheXpert" / "test_labels.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    written(path, "\n".join(",".join([row[0], *row[5:]]) for row in rows).replace("Lung Op", "Airspace Op") + "\n")
+    found = Chexlocalize(tmp_path).listing()
+    assert len(found.entries) == 4 and [one.reason for one in found.skipped] == ["lateral view"] * 2
+    assert found.entries[-1].view is None and found.entries[-1].labels["Airspace Opacity"] == 0
+
+
+def test_what_labels_and_segmentations_do_not_agree_on_is_skipped(tmp_path: Path) -> None:
+    chexlocalize(tmp_path)
+    labels = tmp_path / "CheXpert" / "val_labels.csv"
+    text = labels.read_text()
+    nothing = f"AP,{','.join(['0.0'] * 7)},1.0,0.0"
+    assert nothing in text
+    labels.write_text(text.replace(nothing, f"AP,{','.join(['0.0'] * 3)},1.0,0.0,0.0,0.0,1.0,0.0"))
+    segmentations = tmp_path / "CheXlocalize" / "gt_segmentations_test.json"
+    content = json.loads(segmentations.read_text())
+    [(image, masks)] = content.items()
+    broken = {**masks, "Edema": {"size": [61, 50], "counts": "0"}}
+    segmentations.write_text(json.dumps({image: broken, "patient9_study1_view1_frontal": masks}))
+    found = Chexlocalize(tmp_path).listing()
+    assert {one.id: one.reason for one in found.skipped if "frontal" in one.id} == {
+        "patient64542_study1_view1_frontal": "label without truth",
+        image: "truth cannot be read",
+        "patient9_study1_view1_frontal": "not among the labels",
+    }
+    assert len(found.problems) == 1 and len(found.entries) == 2
