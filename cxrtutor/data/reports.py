@@ -1,8 +1,13 @@
 """From the text of a report to its sections, and from a section to its sentences.
 
-The rules for sections are those of the MIMIC-CXR section parser, widened to headers inside a line and at its start:
-a blank section is dropped, of sections with one name the last wins (addenda come first in a file), CONCLUSION means
-IMPRESSION, and slight misspellings of FINDINGS and IMPRESSION are mended.
+The rules for sections are those of MIMIC-CXR's section parser (github.com/MIT-LCP/mimic-cxr, `txt/section_parser.py`),
+whose header is a line's single space, capitals and a colon: a blank section is dropped, of sections with one name the
+last wins (addenda come first in a file), other names mean the usual ones (CONCLUSION is IMPRESSION, CHEST, TWO VIEWS is
+FINDINGS), and misspellings are mended.
+
+Three things are wider here: a known header counts inside a line, at a line's start without the space, and with small
+letters ("Findings:"); a header may follow on the very next line of another; and a misspelling need not be one of those
+that MIMIC-CXR has.
 """
 
 from __future__ import annotations
@@ -15,20 +20,42 @@ from .study import Report, Sentence
 
 _KNOWN = "FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|INDICATIONS?|COMPARISONS?|TECHNIQUE|EXAMINATION|HISTORY|ADDENDUM"
 _HEADER = re.compile(
-    rf"^[ \t]*(?P<line>[A-Z][A-Z ()/,-]*|(?i:{_KNOWN}))[ \t]*:"  # any capitals that begin a line, "Findings:" too
+    rf"^[ \t]*(?P<line>[A-Z](?:[A-Z ()/,-]*[A-Z()/,-])?|(?i:{_KNOWN}))[ \t]*:"  # any capitals at a line's start
     rf"|(?<!\w)(?P<inline>{_KNOWN}):",  # inside a line, only a known name in capitals: "CHEST: CLEAR" is no section
     re.MULTILINE,
 )
 _RULE = re.compile(r"^[ \t]*_{5,}[ \t]*$", re.MULTILINE)  # separates addenda; `___` alone hides a name or a date
 _TITLE = re.compile(r"^[ \t]*FINAL REPORT[ \t]*$", re.MULTILINE)
-_SYNONYMS = {"conclusion": "impression", "conclusions": "impression"}
+_USUAL = ("impression", "findings", "comparison", "indication")
+_SYNONYMS = {
+    "conclusion": "impression",
+    "conclusions": "impression",
+    "findings/impression": "impression",
+    "findings and impression": "impression",
+    "reference exam": "comparison",
+    "clinical information": "history",
+    "clinical indication": "indication",
+    "reason for exam": "indication",
+    "reason for examination": "indication",
+    "exam": "examination",
+    "type of examination": "examination",
+    "recommendation": "recommendations",
+    "recommendation(s)": "recommendations",
+    "wetread": "wet read",
+}
+_PART_OF_NAME = ("impression", "findings", "history", "comparison", "addendum")  # "clinical history" is history
+_VIEWS = re.compile(  # "pa and lateral views of the chest:" opens what was found on them
+    r"chest|portable|(?:pa|ap|lateral|frontal) (?:and|view|upright|semi)|two views|one view|bone window|ribs"
+)
+_ORDER = ("impression", "findings", "last_paragraph", "comparison")
 
 _PARAGRAPH_OR_ITEM = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*\d{1,2}[.)]\s)")
 _LIST = re.compile(r"\s*\(?1[.)]\s")
 _UNSTOPPED_ITEM = re.compile(r"(?<=\w)\s(?=[2-9][.)] [A-Z])")  # "1. Cardiomegaly 2. Effusion"; only in a list
 _ITEM_NUMBER = re.compile(r"^\(?\d{1,2}[.)](?!\d)\s*")
-_STOP = re.compile(r"[.?!]+(?=\s)|(?<=[a-z])\.(?=[A-Z])")
+_STOP = re.compile(r"(?<![.?!])[.?!]+(?=\s)|(?:(?<=[a-z])|(?<=XXXX)|(?<=___))\.(?=[A-Z])")
 _NEVER_A_STOP = re.compile(r"\b(?:Dr|Drs|Mr|Mrs|Ms|Prof|St|vs|cf|ca|approx|e\.g|i\.e)\.$", re.IGNORECASE)
+_LONGEST_ABBREVIATION = 12  # letters, with room for the one before it
 _STOP_BEFORE_CAPITAL = re.compile(r"\b(?:a\.m|p\.m|etc|yrs?|cm|mm)\.$")
 
 
@@ -43,6 +70,14 @@ def parse_report(text: str) -> Report:
     findings = sections.get("findings", sections.get("last_paragraph", ""))
     sentences = (*split_sentences(findings), *split_sentences(sections.get("impression", "")))
     return Report(sections, tuple(map(Sentence, sentences)))
+
+
+def main_section(sections: Mapping[str, str]) -> str | None:
+    """The name of the one section that says most, as MIMIC-CXR's labels choose what they are read from.
+
+    IMPRESSION before FINDINGS before the last paragraph before COMPARISON; None where there is none of them.
+    """
+    return next((name for name in _ORDER if name in sections), None)
 
 
 def compose_report(
@@ -74,7 +109,7 @@ def split_sentences(text: str) -> tuple[str, ...]:
         start, line = 0, " ".join(paragraph.split())
         stops = [stop.end() for stop in _STOP.finditer(line) if _ends_sentence(line, stop)]
         for end in (*stops, len(line)):
-            words = line[start:end].strip()
+            words = line[start:end].strip().lstrip(",; ")
             if not _ITEM_NUMBER.fullmatch(words):  # "1." waits for the sentence it numbers
                 sentences.append(_ITEM_NUMBER.sub("", words))
                 start = end
@@ -82,10 +117,10 @@ def split_sentences(text: str) -> tuple[str, ...]:
 
 
 def _ends_sentence(line: str, stop: re.Match[str]) -> bool:
-    before, after = line[: stop.end()], line[stop.end() :].lstrip()
+    before = line[max(0, stop.end() - _LONGEST_ABBREVIATION) : stop.end()]
     if _NEVER_A_STOP.search(before):
         return False
-    return not (_STOP_BEFORE_CAPITAL.search(before) and after[:1].islower())
+    return not (_STOP_BEFORE_CAPITAL.search(before) and line[stop.end() + 1 : stop.end() + 2].islower())
 
 
 def _split_sections(text: str) -> dict[str, str]:
@@ -106,6 +141,11 @@ def _split_sections(text: str) -> dict[str, str]:
 
 
 def _section_name(header: re.Match[str]) -> str:
-    name = (header["line"] or header["inline"]).strip().lower()
-    close = difflib.get_close_matches(name, ("findings", "impression"), n=1, cutoff=0.87)
-    return close[0] if close else _SYNONYMS.get(name, name)
+    name = re.sub(r"\s*/\s*", "/", (header["line"] or header["inline"]).strip().lower())
+    if name in _SYNONYMS:
+        return _SYNONYMS[name]
+    close = difflib.get_close_matches(name, _USUAL, n=1, cutoff=0.85)
+    if close:
+        return close[0]
+    part = next((part for part in _PART_OF_NAME if part in name), None)
+    return part or ("findings" if _VIEWS.search(name) else name)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrtutor.data.reports import compose_report, parse_report, split_sentences
+from cxrtutor.data.reports import compose_report, main_section, parse_report, split_sentences
 from cxrtutor.data.study import Report, Sentence
 
 MIMIC = """\
@@ -65,6 +69,52 @@ def test_other_names_of_the_impression(header: str) -> None:
     assert parse_report(f"{header}: Normal chest.").sections == {"impression": "Normal chest."}
 
 
+@pytest.mark.parametrize(
+    ("section", "headers"),
+    [  # as MIMIC-CXR's own parser mends and names them
+        (
+            "impression",
+            "IMPRESSON IMPRRESSION IMORESSION IMPRESSOIN IMPRSSION IMPRESION IMPERSSION MPRESSION IMPESSION",
+        ),
+        ("findings", "FINDING FINDINS FINDINDGS FINDGINGS FINDNGS FINDNNINGS FINIDNGS"),
+        ("comparison", "COMPARISIONS COMPARISION COMPARSION COMPARRISON COMPARISONS"),
+        ("indication", "IDICATION"),
+    ],
+)
+def test_misspelt_headers(section: str, headers: str) -> None:
+    for header in headers.split():
+        assert parse_report(f"\n {header}: Text.\n").sections == {section: "Text."}, header
+
+
+@pytest.mark.parametrize(
+    ("header", "section"),
+    [
+        ("FINDINGS/ IMPRESSION", "impression"),
+        ("PROVISIONAL FINDINGS IMPRESSION (PFI)", "impression"),
+        ("CHEST, TWO VIEWS", "findings"),
+        ("PA AND LATERAL VIEWS OF THE CHEST", "findings"),
+        ("PORTABLE CHEST", "findings"),
+        ("REASON FOR EXAMINATION", "indication"),
+        ("CLINICAL HISTORY", "history"),
+        ("COMPARISON FILM", "comparison"),
+        ("RECOMMENDATION(S)", "recommendations"),
+        ("EXAMINATION", "examination"),
+        ("NOTIFICATION", "notification"),
+    ],
+)
+def test_names_that_mean_the_usual_sections(header: str, section: str) -> None:
+    assert parse_report(f"\n {header}: Text.\n").sections == {section: "Text."}
+
+
+def test_the_section_that_says_most() -> None:
+    sections = dict.fromkeys(["comparison", "indication", "last_paragraph", "findings", "impression"], "Text.")
+    chosen = []
+    while (name := main_section(sections)) is not None:
+        chosen.append(name)
+        del sections[name]
+    assert chosen == ["impression", "findings", "last_paragraph", "comparison"]
+
+
 def test_headers_inside_a_line() -> None:
     report = parse_report("FINDINGS: Clear lungs. CHEST: no effusion. IMPRESSION: Normal chest.")
     assert report.sections == {"findings": "Clear lungs. CHEST: no effusion.", "impression": "Normal chest."}
@@ -111,6 +161,8 @@ def test_line_ends_of_windows() -> None:
         ("Wrapped\n line of text.\n\nNew paragraph", ["Wrapped line of text.", "New paragraph"]),
         ("Tip at ___. XXXX unchanged. XXXX. . ___.", ["Tip at ___.", "XXXX unchanged."]),
         ("Atelectasis.. Clear...", ["Atelectasis..", "Clear..."]),
+        ("Clear lung XXXX.In the left lung is a mass.", ["Clear lung XXXX.", "In the left lung is a mass."]),
+        ("Normal. , Mild scoliosis.", ["Normal.", "Mild scoliosis."]),
         ("Unchanged from 2012. No mass", ["Unchanged from 2012.", "No mass"]),
     ],
 )
@@ -126,6 +178,63 @@ def test_sentences_keep_every_letter_and_are_split_for_good(text: str) -> None:
         assert sentence == sentence.strip() and "\n" not in sentence and "  " not in sentence
 
 
+lines = st.sampled_from(
+    [
+        " FINDINGS:",
+        " IMPRESSION:  ",
+        " ADDENDUM:",
+        "                                 FINAL REPORT",
+        "_" * 60,
+        " ",
+        "",
+        " 1. There is a 1.5 cm nodule, as Dr. ___ noted.",
+        "2) No pleural effusion or pneu-",
+        "The heart is not enlarged, e.g. compared with XXXX.",
+        "Clear.No mass. ... ?",
+        " Findings: none",
+    ]
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(lines | st.text(max_size=20), max_size=14).map("\n".join))
+def test_whatever_is_typed_is_read_in_its_order(text: str) -> None:
+    report = parse_report(text)
+    assert all(body == body.strip() and body for body in report.sections.values())
+    read = ("findings" if "findings" in report.sections else "last_paragraph", "impression")
+    typed = iter(words_of(" ".join(report.sections.get(name, "") for name in read)))
+    for sentence in report.sentences:
+        assert sentence.text.strip() == sentence.text and re.search("[A-Za-z]", sentence.text)
+        assert all(word in typed for word in words_of(sentence.text))  # `in` goes on where it stopped
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text)
+
+
+@pytest.mark.parametrize("piece", [" ", "A ", ".", "Dr. ", "a. ", "\n \n", "_", "1. ", "FINDINGS: ", "Findings:\n"])
+def test_long_texts_take_no_longer_than_they_are(piece: str) -> None:
+    start = time.perf_counter()
+    parse_report("A" + piece * 20_000)
+    assert time.perf_counter() - start < 3
+
+
+def layout(sections: dict[str, str]) -> str:
+    """A report as MIMIC-CXR types it: a title, headers behind a space, lines of at most 79 letters."""
+    typed = [f"{'FINAL REPORT':>45}"]
+    for name, body in sections.items():
+        wrapped = textwrap.fill(body, 78, break_long_words=False, break_on_hyphens=False)
+        typed.append(f" {name.upper()}: \n \n{textwrap.indent(wrapped, ' ')}\n ")
+    return "\n".join(typed)
+
+
+def by_the_official_rule(text: str) -> dict[str, str]:
+    """Sections by the header of MIMIC-CXR's parser alone: the last of a name wins, blank ones are left out."""
+    parts = re.split(r"\n ([A-Z ()/,-]+):\s", text)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return {name.lower(): " ".join(body.split()) for name, body in pairs if body.strip()}
+
+
 words = st.lists(
     st.sampled_from(["small", "left", "effusion", "1.5", "cm", "Dr.", "___", "XXXX"]), min_size=1, max_size=6
 )
@@ -136,3 +245,9 @@ sentences_of_a_section = st.lists(words.map(lambda w: f"The {' '.join(w)} is see
 def test_composing_is_the_inverse_of_parsing(findings: list[str], impression: list[str]) -> None:
     report = compose_report([*map(Sentence, findings)], [*map(Sentence, impression)], {"comparison": "None."})
     assert parse_report("\n".join(f" {name.upper()}: {text}" for name, text in report.sections.items())) == report
+    typed = layout(dict(report.sections))
+    assert max(map(len, typed.splitlines())) <= 79
+    if report.sentences:  # without, the last paragraph would speak
+        read = parse_report(typed)
+        assert read.sentences == report.sentences
+        assert {name: " ".join(body.split()) for name, body in read.sections.items()} == by_the_official_rule(typed)
