@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,10 @@ from data.truth_layouts import (
     medklip_csv,
     ms_cxr_csv,
     ms_cxr_json,
+    nih_csv,
     rectangle,
     rsna_csv,
+    siim_csv,
     written,
 )
 from PIL import Image
@@ -299,3 +302,263 @@ def rsna_of_medklip(folder: Path) -> Shipped:
         needed=(table, *whole.needed[1:]),
         table=table,
     )
+
+
+SIIM_SERIES = "1.2.276.0.7230010.3.1.4.8323329"
+SIIM_IMAGES = {  # run lengths: gap, length, gap, length ... down the columns of 1,024 x 1,024 pixels
+    f"{SIIM_SERIES}.6904.1517875201.850819": ["-1"],
+    f"{SIIM_SERIES}.13666.1517875247.117800": ["314880 300 724 300 724 300", "734000 400"],
+    f"{SIIM_SERIES}.11028.1517875229.983789": [" -1"],
+    f"{SIIM_SERIES}.10366.1517875224.488727": ["104858 60 964 60"],
+    f"{SIIM_SERIES}.10016.1517875222.379202": ["-1"],
+    f"{SIIM_SERIES}.1002.1517875165.878027": ["-1"],
+}
+
+
+def siim(folder: Path) -> Shipped:
+    """DICOM files in a folder for each study and series; the rows of one image do not follow each other."""
+    films = [
+        dicom(folder / f"dicom-images-train/{SIIM_SERIES}.{n}.1/{SIIM_SERIES}.{n}.2/{image}.dcm", n)
+        for n, image in enumerate(SIIM_IMAGES)
+    ]
+    rows = [(image, runs[0]) for image, runs in SIIM_IMAGES.items()]
+    rows[3:3] = [(image, runs) for image, texts in SIIM_IMAGES.items() for runs in texts[1:]]
+    table = siim_csv(folder / "train-rle.csv", rows)
+    return Shipped(
+        arguments=(str(table), str(folder / "dicom-images-train")),
+        images=tuple(films),
+        needed=(table, folder / "dicom-images-train"),
+        table=table,
+    )
+
+
+NIH_IMAGES = (  # image, labels, patient, view, list
+    ("00000001_000", "Cardiomegaly", "1", "PA", "train_val"),
+    ("00000001_001", "Cardiomegaly|Emphysema", "1", "PA", "train_val"),
+    ("00000002_000", "No Finding", "2", "PA", "train_val"),
+    ("00000032_037", "Infiltration|Nodule", "32", "AP", "test"),
+    ("00013118_008", "Atelectasis|Infiltration", "13118", "AP", "test"),
+    ("00013118_009", "No Finding", "13118", "AP", "test"),
+)
+NIH_BOXES = (
+    ("00013118_008.png", "Atelectasis", (225.084745762712, 547.019216763771, 86.7796610169491, 79.1864406779661)),
+    ("00013118_008.png", "Infiltrate", (600.5, 300.25, 200, 400)),
+    ("00000032_037.png", "Infiltrate", (339.2, 119.2, 172.3, 351.1)),
+)
+
+
+def nih(folder: Path) -> Shipped:
+    """Images in two of the twelve archives' folders; the header of images has eleven names, that of boxes nine."""
+    films = [
+        picture(folder / f"images_{1 + (split == 'test'):03d}/images/{image}.png", seed, (64, 64))
+        for seed, (image, *_, split) in enumerate(NIH_IMAGES)
+    ]
+    lines = [
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+        "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+    ]
+    lines += [
+        f"{image}.png,{labels},0,{patient},57,M,{view},2682,2749,0.143,0.143"
+        for image, labels, patient, view, _ in NIH_IMAGES
+    ]
+    table = written(folder / "Data_Entry_2017_v2020.csv", "\n".join([*lines, ""]))
+    lists = [
+        written(
+            folder / f"{name}_list.txt", "".join(f"{image}.png\n" for image, *_, split in NIH_IMAGES if split == name)
+        )
+        for name in ("train_val", "test")
+    ]
+    boxes = nih_csv(folder / "BBox_List_2017.csv", NIH_BOXES)
+    return Shipped(arguments=(str(folder),), images=tuple(films), needed=(table, boxes, *lists), table=table)
+
+
+OBJECT_CXR_IMAGES = {  # the table, and objects: rectangle (0), ellipse (1), polygon (2)
+    "00001": ("train", "0 10 20 30 40"),
+    "00002": ("train", ""),
+    "00003": ("train", "1 5 5 25 45;0 40 10 45 20"),
+    "00004": ("train", "2 10 10 40 10 40 50 10 50"),
+    "08001": ("dev", ""),
+    "08002": ("dev", "0 1 2 9 8;2 20 20 30 20 25 40;1 30 30 44 58"),
+}
+
+
+def object_cxr(folder: Path) -> Shipped:
+    """The images as the two archives unpack."""
+    films = [
+        picture(folder / table / f"{image}.jpg", seed)
+        for seed, (image, (table, _)) in enumerate(OBJECT_CXR_IMAGES.items())
+    ]
+    tables = []
+    for name in ("train", "dev"):
+        rows = [f"{image}.jpg,{text}" for image, (table, text) in OBJECT_CXR_IMAGES.items() if table == name]
+        tables.append(written(folder / f"{name}.csv", "\n".join(["image_path,annotation", *rows, ""])))
+    return Shipped(arguments=(str(folder),), images=tuple(films), needed=tuple(tables), table=tables[1])
+
+
+CHESTX_DET_IMAGES = {  # the list, and name, box and contour of each finding
+    "36204": ("train", [("Effusion", [5, 40, 20, 55], [[5, 40], [20, 40], [20, 55], [5, 55]])]),
+    "36205": ("train", []),
+    "36206": (
+        "train",
+        [
+            ("Emphysema", [4, 6, 24, 50], [[4, 6], [24, 6], [14, 50]]),
+            ("Emphysema", [30, 6, 46, 50], [[30, 6], [46, 6], [38, 50]]),
+            ("Mass", [30, 20, 40, 30], [[30, 20], [40, 20], [40, 30], [30, 30]]),
+        ],
+    ),
+    "36199": ("test", []),
+    "36302": ("test", [("Diffuse Nodule", [10, 10, 40, 50], [[10, 10], [40, 10], [40, 50], [10, 50]])]),
+}
+
+
+def chestx_det(folder: Path) -> Shipped:
+    """The images as the two archives unpack."""
+    films, lists = [], []
+    for name in ("train", "test"):
+        entries = []
+        for image, (part, drawn) in CHESTX_DET_IMAGES.items():
+            if part == name:
+                films.append(picture(folder / f"{name}_data" / f"{image}.png", int(image), (60, 60)))
+                names, boxes, contours = [list(each) for each in zip(*drawn, strict=True)] or [[], [], []]
+                entries.append({"file_name": f"{image}.png", "syms": names, "boxes": boxes, "polygons": contours})
+        lists.append(written(folder / f"ChestX_Det_{name}.json", json.dumps(entries)))
+    return Shipped(arguments=(str(folder),), images=tuple(films), needed=tuple(lists), table=lists[1])
+
+
+PADCHEST_GR_STUDIES = (  # image, study, patient, split, sentences: text, labels, boxes
+    (
+        "216840111366964012283393834152009033102258826_00-063-042",
+        "216840111366964012283393834152009026160348352",
+        "839860488694292331637988235681460987",
+        "train",
+        [
+            ("Minimal left pleural effusion.", ["pleural effusion"], [[0.55, 0.6, 0.9, 0.95]]),
+            ("No consolidation.", [], None),
+            ("Scoliosis.", ["scoliosis"], []),
+            ("Cardiomegaly and aortic elongation.", ["cardiomegaly", "aortic elongation"], [[0.3, 0.4, 0.8, 0.85]]),
+        ],
+    ),
+    ("216840111366964012487858717522009209135853083_00-046-182", "2168401113669640124878587175", "5023", "train", []),
+    (
+        "216840111366964012558082906712009327122220177_00-102-064",
+        "21684011136696401255808290671",
+        "313572750430997347502932654319389875966",
+        "validation",
+        [("Nodule in the right upper lobe.", ["nodule"], [[0.2, 0.2, 0.3, 0.3], [0.35, 0.25, 0.4, 0.3]])],
+    ),
+    (
+        "216840111366964012819207061112010307142602253_04-014-084",
+        "21684011136696401281920706111",
+        "839860488694292331637988235681460988",
+        "test",
+        [("Normal heart size.", [], None)],
+    ),
+)
+
+
+def padchest_gr(folder: Path) -> Shipped:
+    """Images of 16 bits that do not use their range; the table repeats patient and split for every label."""
+    films, studies = [], []
+    columns = (
+        "StudyID,ImageID,label,boxes_count,extra_boxes_count,locations,prior_study,progression_status,prior_imageID,"
+        "sentence_en,sentence_es,study_is_benchmark,study_is_validation,split,PatientID,patient_is_benchmark,"
+        "PatientBirth,PatientSex_DICOM,StudyDate_DICOM,StudyDate,PatientAge,label_group,Year"
+    )
+    rows = [columns]
+    for seed, (image, study, patient, split, sentences) in enumerate(PADCHEST_GR_STUDIES):
+        path = folder / "Padchest_GR_files" / "PadChest_GR" / f"{image}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(film(seed, (60, 48)).astype(np.uint16) * 16).save(path)
+        films.append(path)
+        findings = []
+        for text, labels, boxes in sentences:
+            finding = {"sentence_en": text, "sentence_es": "Texto.", "abnormal": bool(labels)}
+            if boxes is not None:
+                finding |= {"boxes": boxes, "extra_boxes": [[0, 0, 0.5, 0.5]], "labels": labels, "locations": []}
+                finding |= {"progression": None}
+            findings.append(finding)
+            for label in labels or [""]:
+                values = f'{study},{image}.png,{label},{len(boxes or [])},0,[],,,,"{text}",Texto.'
+                rows.append(f"{values},False,{split == 'validation'},{split},{patient},False,1950,F,20090209,,59,,2009")
+        if not sentences:
+            rows.append(f"{study},{image}.png,,0,0,,,,,,,False,False,{split},{patient},False,1950,F,20090209,,59,,2009")
+        studies.append(
+            {"StudyID": study, "ImageID": f"{image}.png", "PreviousStudyID": None, "PreviousImageID": None}
+            | {"findings": findings}
+        )
+    reports = written(folder / "grounded_reports_20240819.json", json.dumps(studies))
+    table = written(folder / "master_table.csv", "\n".join([*rows, ""]))
+    return Shipped(arguments=(str(folder),), images=tuple(films), needed=(reports, table), table=reports)
+
+
+VINDR_LOCAL = (
+    "Aortic enlargement,Atelectasis,Calcification,Cardiomegaly,Clavicle fracture,Consolidation,Edema,Emphysema,"
+    "Enlarged PA,ILD,Infiltration,Lung Opacity,Lung cavity,Lung cyst,Mediastinal shift,Nodule/Mass,Pleural effusion,"
+    "Pleural thickening,Pneumothorax,Pulmonary fibrosis,Rib fracture,Other lesion"
+)
+VINDR_GLOBAL = "COPD,Lung tumor,Pneumonia,Tuberculosis"
+VINDR_TRAIN = {  # by reader, what was drawn, and what was said of the whole film
+    "50a418190bc3fb1ef1633bf9678929b3": {"R11": [], "R15": [], "R7": []},
+    "9a5094b2563a1ef3ff50dc5c7ff71345": {
+        "R10": [("Cardiomegaly", (10, 30, 50, 60)), ("Pleural effusion", (5, 50, 20, 62))],
+        "R9": [("Cardiomegaly", (12, 28, 52, 60)), "Pneumonia"],
+        "R8": [("Cardiomegaly", (11, 30, 51, 61)), ("Atelectasis", (3.5, 4.5, 20, 20)), "Pneumonia"],
+    },
+    "051132a778e61a86eb147c7c6f564dfe": {
+        "R10": [("Nodule/Mass", (30, 10, 38, 20)), ("Nodule/Mass", (40, 40, 45, 46))],
+        "R9": [("Nodule/Mass", (31, 11, 38, 19))],
+        "R8": [],
+    },
+}
+VINDR_TEST = {
+    "002a34c58c5b758217ed1f584ccbcfe9": [("Lung Opacity", (5, 6, 30, 40)), "Other diseases"],
+    "004f33259ee4aef671c2b95d54e4be68": [],
+    "008bdde2af2462e86fd373a445d0f4cd": [("Rib fracture", (1, 2, 9, 9))],
+}
+
+
+def vindr(folder: Path) -> Shipped:
+    """Both parts: three readers of the films to train on; tests name none, and spell one label otherwise."""
+    (folder / "annotations").mkdir(parents=True, exist_ok=True)
+    films = []
+    for part, images in (("train", VINDR_TRAIN), ("test", VINDR_TEST)):
+        films += [dicom(folder / part / f"{image}.dicom", seed) for seed, image in enumerate(images)]
+        reader_column = "rad_id," if part == "train" else ""
+        names = f"{VINDR_LOCAL},{VINDR_GLOBAL},{'Other diseases' if part == 'train' else 'Other disease'},No finding"
+        boxes = [f"image_id,{reader_column}class_name,x_min,y_min,x_max,y_max"]
+        labels = [f"image_id,{reader_column}{names}"]
+        for image, by_reader in images.items():
+            for reader, seen in (by_reader if part == "train" else {"": by_reader}).items():
+                who = f"{image},{reader}," if reader else f"{image},"
+                drawn = [one for one in seen if not isinstance(one, str)]
+                boxes += [f"{who}{name},{','.join(map(str, corners))}" for name, corners in drawn]
+                boxes += [] if drawn else [f"{who}No finding,,,,"]
+                said = {one if isinstance(one, str) else one[0] for one in seen} or {"No finding"}
+                said |= {"Other disease"} & {name[:-1] for name in said}
+                labels.append(who + ",".join(str(int(name in said)) for name in names.split(",")))
+        written(folder / "annotations" / f"annotations_{part}.csv", "\n".join([*boxes, ""]))
+        written(folder / "annotations" / f"image_labels_{part}.csv", "\n".join([*labels, ""]))
+    tables = [
+        folder / "annotations" / f"{kind}_{part}.csv"
+        for part in ("train", "test")
+        for kind in ("annotations", "image_labels")
+    ]
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(films),
+        needed=(*tables, folder / "train", folder / "test"),
+        table=folder / "annotations" / "image_labels_test.csv",
+    )
+
+
+def vindr_of_kaggle(folder: Path) -> Shipped:
+    """VinBigData's one table of the training images; who found nothing has a row of class 14."""
+    films = [dicom(folder / "train" / f"{image}.dicom", seed) for seed, image in enumerate(VINDR_TRAIN)]
+    rows = ["image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"]
+    for image, by_reader in VINDR_TRAIN.items():
+        for reader, seen in by_reader.items():
+            drawn = [one for one in seen if not isinstance(one, str)]
+            rows += [f"{image},{name},3,{reader},{','.join(map(str, corners))}" for name, corners in drawn]
+            rows += [] if drawn else [f"{image},No finding,14,{reader},,,,"]
+    table = written(folder / "train.csv", "\n".join([*rows, ""]))
+    return Shipped(arguments=(str(folder),), images=tuple(films), needed=(folder / "train",), table=table)
