@@ -24,6 +24,11 @@ OUTPUTS = BUILD / ".jupyter_cache"
 KEY = BUILD / "outputs.key"
 LEDGER = BUILD / "ledger.jsonl"
 
+WARNING_NAME = "NOT-TO-BE-PUBLISHED.txt"
+"""Lies in a site that the guard refuses, and says why."""
+WARNING_TITLE = "FOR YOUR OWN EYES ONLY. This site must not be published:"
+RULE = "=" * 100
+
 RESTS_ON = ("cxrtutor", "configs", "chapters/records", "requirements.txt")
 """What an executed chapter depends on besides its own code."""
 
@@ -73,8 +78,10 @@ def main() -> int:
     print(f"\nThe book: {SITE / 'index.html'}")
     try:
         guard.check_site(SITE)
-    except InputError as reason:
-        print(f"For your own eyes only, not to be published: {reason}")
+    except InputError as reasons:
+        warning = f"{WARNING_TITLE}\n\n{reasons}\n"
+        (SITE / WARNING_NAME).write_text(warning, encoding="utf-8")
+        print(f"\n{RULE}\n{warning}{RULE}", file=sys.stderr)
     return 0
 
 

@@ -1,20 +1,28 @@
 """What may be published, checked and not left to anybody's memory.
 
 Some data that the book can read must not leave the reader's machine: credentialed sets, and the Open-I reports, whose
-licence forbids derivatives. Three rules follow. Committed notebooks carry no outputs. A site whose chapters opened a
-data set that may not be redistributed is not published. A published page holds no sentence of an Open-I report.
+licence forbids derivatives. These rules follow:
+
+- Committed notebooks carry no outputs.
+- A page whose kernel opened a set that may not be redistributed is restricted whole. The set itself leaves a mark in
+  the cell's output, which is in the executed notebook and on the page made from it; and a build of the book notes it.
+- No page, notebook or text holds a sentence of an Open-I report.
+- Cards, records and Parquet files are of sets that may be redistributed. There are no DICOM files.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
+import sys
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
-from html import unescape
+from html import escape, unescape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,51 +40,215 @@ PROTECTED_WORDS = 6
 """Shorter sentences ("the lungs are clear") are anybody's words."""
 
 STOCK_PHRASE_REPORTS = 4
-"""A sentence that this many reports share word for word is the trade's language, not one author's."""
+"""A sentence that so many reports hold word for word, alone or in another, is the trade's language, not an author's."""
 
 
-def check_notebook(path: Path) -> None:
-    """Raise `InputError` if a notebook carries outputs or execution counts: these may show data."""
-    for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], start=1):
-        if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None):
-            raise InputError(f"{path}, cell {number}: has an output. Strip it: nbstripout --keep-id {path}")
+MARK = "cxrtutor-restricted-data"
+"""What an output carries, with the set's name as its value, when a set that may not be redistributed was opened."""
+
+PUBLISHED = ("README.md", "book", "chapters", "configs", "cxrtutor", "data_scripts", "tests", "_build/html")
+"""What of the repository is public, or may become so."""
+
+_TEXTS = (".md", ".py", ".txt", ".yaml", ".yml", ".js", ".css")
+_SKIPPED = ("__pycache__", ".ipynb_checkpoints")
+
+_marked: set[tuple[int, str]] = set()
+"""The cell executions, by their number, and sets that were marked in this kernel."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at and what was found.
+
+    Attributes:
+        counts: how many of each kind were checked.
+        problems: why it must not be published, each with the file; empty where it may be.
+    """
+
+    counts: Mapping[str, int]
+    problems: tuple[str, ...]
+
+
+def publishing() -> bool:
+    """Whether the book is being built: what a cell shows now may end on a published page."""
+    return bool(os.environ.get(LEDGER_VARIABLE))
 
 
 def note_opened(card: Mapping[str, Any]) -> None:
-    """Note, while the book is being built, that pages may show something of the data set of this card.
+    """Note that what comes may show something of the data set of this card.
 
-    A card that does not say `redistribution: true` counts as one that forbids it.
+    A build of the book is told by a line in its ledger. In a notebook, a set that may not be redistributed also leaves
+    a banner with a `MARK` among the outputs, once in each cell that opens it. A card that does not say
+    `redistribution: true` counts as one that forbids it.
     """
-    ledger = os.environ.get(LEDGER_VARIABLE)
-    if ledger:
-        line = {"name": card.get("name", "unnamed"), "redistribution": card.get("redistribution") is True}
-        with open(ledger, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    name, free = str(card.get("name", "unnamed")), card.get("redistribution") is True
+    if publishing():
+        with open(os.environ[LEDGER_VARIABLE], "a", encoding="utf-8") as file:
+            file.write(json.dumps({"name": name, "redistribution": free}) + "\n")
+    if not free:
+        _mark_notebook(name)
+
+
+def _mark_notebook(name: str) -> None:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if getattr(shell, "kernel", None) is None or multiprocessing.parent_process() is not None:
+        return  # no notebook, or a process that works for one
+    if (shell.execution_count, name) in _marked:
+        return
+    _marked.add((shell.execution_count, name))
+    from IPython.display import display
+
+    says = f"This notebook shows data of {name}, which may not be redistributed. Do not publish or share it."
+    mark = f'{MARK}="{escape(name)}"'
+    style = "border: 2px solid #b3261e; border-radius: 4px; padding: 0.5em 1em; margin: 0.5em 0"
+    banner = f'<div data-{mark} role="note" style="{style}"><strong>{escape(says)}</strong></div>'
+    display({"text/html": banner, "text/plain": f"{says} ({mark})"}, raw=True)
+
+
+def restricted_sets(text: str) -> list[str]:
+    """The sets whose `MARK` a notebook, a page or the data of its widgets carries."""
+    return sorted(set(re.findall(rf'{MARK}=\\*"([^"\\]+)', unescape(text))))
+
+
+def check_notebook(path: Path) -> None:
+    """Raise `InputError` if a notebook carries outputs or execution counts, which may show data; or quotes Open-I."""
+    _refuse(notebook_problems(path))
 
 
 def check_site(site: Path) -> None:
-    """Raise `InputError` if a built site must not be published; the message says which page and why."""
+    """Raise `InputError` if a built site must not be published; the message says which pages and why."""
+    _refuse(check([site]).problems)
+
+
+def check(paths: Iterable[Path]) -> Checked:
+    """Check files, and all that is in folders; a folder with an `index.html` is a built site, and has a ledger.
+
+    Raises:
+        InputError: there is nothing to check, a path is missing, or the Open-I reports to compare with are.
+    """
+    paths = list(paths)
+    if not paths:
+        raise InputError("There is nothing to check here. Run it in the repository, or name files and folders.")
+    counts: Counter[str] = Counter()
+    problems: list[str] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"There is no {path} to check. Check the path.")
+        site = (path / "index.html").is_file()
+        marked: set[str] = set()
+        for file in sorted(_files(path)):
+            kind, found = _file_problems(file)
+            counts[kind] += 1
+            problems += found
+            if site and kind == "pages":
+                marked |= set(restricted_sets(file.read_text(encoding="utf-8")))
+        if site:
+            counts["sites"] += 1
+            problems += _ledger_problems(path, marked)
+    return Checked(dict(counts), tuple(problems))
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if problems := list(problems):
+        raise InputError("\n".join(problems))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    for file in path.rglob("*"):
+        if file.is_file() and not set(_SKIPPED) & set(file.parts):
+            yield file
+
+
+def _file_problems(path: Path) -> tuple[str, list[str]]:
+    """What kind of file it is, and what is wrong with it."""
+    with path.open("rb") as file:
+        if file.read(132)[128:] == b"DICM":
+            return "DICOM files", [f"{path}: is a DICOM file, which may name a patient. Leave it out."]
+    match path.suffix.lower():
+        case ".ipynb":
+            return "notebooks", list(notebook_problems(path))
+        case ".html" | ".htm":
+            return "pages", list(_page_problems(path))
+        case ".json":
+            return "JSON files", list(_json_problems(path))
+        case ".parquet":
+            return "Parquet files", list(_parquet_problems(path))
+        case suffix if suffix in _TEXTS:
+            return "texts", list(_quotations(path, path.read_text(encoding="utf-8", errors="replace")))
+    return "other files", []
+
+
+def notebook_problems(path: Path) -> Iterator[str]:
+    """Why a notebook must not be committed: its first output, the restricted sets that it opened, a quoted report."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        cells = json.loads(text)["cells"]
+    except (ValueError, KeyError, TypeError) as error:
+        yield f"{path}: is no notebook that can be read ({error!r})."
+        return
+    for name in restricted_sets(text):
+        yield f"{path}: shows data of {name}, which may not be redistributed."
+    for number, cell in enumerate(cells, start=1):
+        if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None):
+            yield f"{path}, cell {number}: has an output. Strip it: nbstripout --keep-id {path}"
+            break
+    yield from _quotations(path, "\n".join("".join(cell["source"]) for cell in cells))
+
+
+def _page_problems(path: Path) -> Iterator[str]:
+    page = path.read_text(encoding="utf-8")
+    for name in restricted_sets(page):
+        yield f"{path}: shows data of {name}, which may not be redistributed."
+    yield from _quotations(path, text_of(page))
+
+
+def _json_problems(path: Path) -> Iterator[str]:
+    """Cards, and records made under a card."""
+    text = path.read_text(encoding="utf-8")
+    for name in restricted_sets(text):
+        yield f"{path}: shows data of {name}, which may not be redistributed."
+    if '"redistribution"' not in text:
+        return
+    try:
+        forbidden = forbids(json.loads(text))
+    except ValueError as error:
+        yield f"{path}: speaks of redistribution, and cannot be read ({error})."
+        return
+    if forbidden:
+        yield f"{path}: comes from a data set that may not be redistributed."
+
+
+def _parquet_problems(path: Path) -> Iterator[str]:
+    card = path.with_name("card.json")
+    try:
+        free = json.loads(card.read_text(encoding="utf-8"))["redistribution"] is True
+    except (OSError, ValueError, KeyError, TypeError):
+        free = False
+    if not free:
+        yield f"{path}: has no card beside it that allows redistribution."
+
+
+def _ledger_problems(site: Path, marked: set[str]) -> Iterator[str]:
     ledger = site / LEDGER_NAME
     if not ledger.exists():
-        raise InputError(f"{site}: has no {LEDGER_NAME}, so what its pages show is unknown. Build it: make book")
-    for line in ledger.read_text(encoding="utf-8").splitlines():
-        opened = json.loads(line)
-        if not opened["redistribution"]:
-            raise InputError(f"{site}: its chapters opened {opened['name']!r}, which may not be redistributed.")
-    check_cards(site)
-    for page in sorted(site.rglob("*.html")):
-        found = next(quoted(text_of(page.read_text(encoding="utf-8"))), None)
-        if found:
-            raise InputError(f"{page}: holds a sentence of an Open-I report: {found!r}")
-    for notebook in sorted(site.rglob("*.ipynb")):
-        check_notebook(notebook)
+        yield f"{site}: has no {LEDGER_NAME}, so what its pages show is unknown. Build it: make book"
+        return
+    opened = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+    for name in sorted({one["name"] for one in opened if not one["redistribution"]} - marked):
+        yield (
+            f"{site}: its chapters opened {name}, which may not be redistributed. No page says so itself: the cell's "
+            "outputs may be hidden."
+        )
 
 
-def check_cards(folder: Path) -> None:
-    """Raise `InputError` if a folder holds a card, or a record made under a card, that forbids redistribution."""
-    for path in sorted(folder.rglob("*.json")):
-        if '"redistribution"' in (text := path.read_text(encoding="utf-8")) and forbids(json.loads(text)):
-            raise InputError(f"{path}: comes from a data set that may not be redistributed.")
+def _quotations(path: Path, text: str) -> Iterator[str]:
+    found = next(quoted(text), None)
+    if found:
+        yield f"{path}: holds a sentence of an Open-I report: {found!r}"
 
 
 def forbids(value: Any) -> bool:
@@ -88,25 +260,37 @@ def forbids(value: Any) -> bool:
 
 def quoted(text: str) -> Iterator[str]:
     """Protected Open-I sentences that occur in a text, compared by their words alone."""
-    found = words(text)
-    for start in range(len(found) - PROTECTED_WORDS + 1):
-        opening = tuple(found[start : start + PROTECTED_WORDS])
-        for sentence in protected_sentences().get(opening, ()):
-            if tuple(found[start : start + len(sentence)]) == sentence:
-                yield " ".join(sentence)
+    for sentence in _occurring(words(text), protected_sentences()):
+        yield " ".join(sentence)
 
 
 @cache
 def protected_sentences() -> dict[tuple[str, ...], list[tuple[str, ...]]]:
     """The sentences of the Open-I reports in the installed `torchxrayvision`, by their first six words."""
+    reports = list(open_i_reports())
+    sentences = {tuple(words(sentence)) for report in reports for sentence in re.split(r"[.!?:]\s|\n", report)}
+    every = _by_opening(sentence for sentence in sentences if len(sentence) >= PROTECTED_WORDS)
     reports_with = Counter()
-    for report in open_i_reports():
-        reports_with.update({tuple(words(sentence)) for sentence in re.split(r"[.!?:]\s|\n", report)})
+    for report in reports:  # as a sentence of its own, or within a longer one
+        reports_with.update(set(_occurring(words(report), every)))
+    return _by_opening(sentence for sentence, count in reports_with.items() if count < STOCK_PHRASE_REPORTS)
+
+
+def _by_opening(sentences: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
     by_opening: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for sentence, reports in reports_with.items():
-        if len(sentence) >= PROTECTED_WORDS and reports < STOCK_PHRASE_REPORTS:
-            by_opening.setdefault(sentence[:PROTECTED_WORDS], []).append(sentence)
+    for sentence in sentences:
+        by_opening.setdefault(sentence[:PROTECTED_WORDS], []).append(sentence)
     return by_opening
+
+
+def _occurring(
+    found: list[str], by_opening: Mapping[tuple[str, ...], Iterable[tuple[str, ...]]]
+) -> Iterator[tuple[str, ...]]:
+    """The sentences that stand in a text of these words."""
+    for start in range(len(found) - PROTECTED_WORDS + 1):
+        for sentence in by_opening.get(tuple(found[start : start + PROTECTED_WORDS]), ()):
+            if tuple(found[start : start + len(sentence)]) == sentence:
+                yield sentence
 
 
 def open_i_reports() -> Iterable[str]:

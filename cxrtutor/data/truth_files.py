@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .. import guard
 from ..errors import InputError
 from .annotations import Annotations, read_json, read_table
 from .sources import chexlocalize, coco, covid_rural, ms_cxr, nih, rsna, siim
@@ -24,12 +25,23 @@ KNOWN = (
 )
 
 
-def read_truth(path: Path) -> Annotations:
+def read_truth(path: Path, redistribution: bool = False) -> Annotations:
     """Read a truth file in its owner's layout: one of `KNOWN`.
+
+    Args:
+        path: of the file, or of the folder of masks.
+        redistribution: whether what it says may be published. No owner of these layouts surely allows it, so a notebook
+            that reads one is marked as restricted (`guard.note_opened`); a file that you made up yourself is free.
 
     Raises:
         InputError: it is missing, is in no layout that is known here, or nothing in it can be read.
     """
+    annotations = _read(path)
+    guard.note_opened({"name": annotations.layout, "redistribution": redistribution})
+    return annotations
+
+
+def _read(path: Path) -> Annotations:
     if path.is_dir():
         return covid_rural.read_masks(path)
     if path.suffix == ".json":
