@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def hashed_split(patient: str, shares: Mapping[str, float] = SHARES) -> str:
     place = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8]) / 2**64
     ends = zip(shares, accumulate(shares.values()), strict=True)
     return next((split for split, end in ends if place < end), list(shares)[-1])  # rounding may leave the sum below 1
+
+
+def held_out_patients(patients: Iterable[str], number: int) -> frozenset[str]:
+    """Whole patients with at least `number` images together, or all: the first by a hash of their names.
+
+    Args:
+        patients: of every image.
+        number: of images that are wanted.
+    """
+    images = Counter(patients)
+    ordered = sorted(images, key=lambda name: hashlib.sha256(name.encode()).digest())
+    before = accumulate((images[name] for name in ordered), initial=0)
+    return frozenset(name for name, reached in zip(ordered, before, strict=False) if reached < number)
 
 
 def read_splits(path: Path) -> dict[str, str]:

@@ -26,6 +26,9 @@ from data.truth_layouts import (
     siim_csv,
     written,
 )
+from data.truth_layouts import (
+    covid_rural as covid_rural_masks,
+)
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -562,3 +565,56 @@ def vindr_of_kaggle(folder: Path) -> Shipped:
             rows += [] if drawn else [f"{image},No finding,14,{reader},,,,"]
     table = written(folder / "train.csv", "\n".join([*rows, ""]))
     return Shipped(arguments=(str(folder),), images=tuple(films), needed=(folder / "train",), table=table)
+
+
+COVID_RURAL_IMAGES = tuple(
+    f"COVID-19-AR-1640{patient}_{day:02d}-08-2012-XR" for patient, day in ((6488, 1), (6488, 3), (6490, 2), (6501, 9))
+)
+
+
+def covid_rural(folder: Path) -> Shipped:
+    """Images in colour with masks of 0 and 1, of which one shows nothing; one image has no mask."""
+    folder = folder / "covid_rural_annot"
+    films = [picture(folder / "jpgs" / f"{name}.jpg", seed, mode="RGB") for seed, name in enumerate(COVID_RURAL_IMAGES)]
+    picture(folder / "jpgs" / "COVID-19-AR-16406502_01-08-2012-XR.jpg", 9, mode="RGB")
+    masks = {
+        name: rectangle((5, 20, 10 + seed, 0 if seed == 1 else 25), (61, 50))
+        for seed, name in enumerate(COVID_RURAL_IMAGES)
+    }
+    covid_rural_masks(folder, masks)
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(films),
+        needed=(folder / "jpgs", folder / "pngs_masks"),
+        table=None,
+        skipped={"truth missing": 1},
+    )
+
+
+def covidx(folder: Path) -> Shipped:
+    """Lists without a header; one file's name holds a space, and two files differ in their suffix alone."""
+    lists = {
+        "train": [
+            "3 ARDSSevere.png normal cohen",
+            "101 SARS 10.1148rg.jpeg pneumonia cohen",
+            "3 1.jpg normal fig1",
+            "12 1.png COVID-19 sirm",
+            "12 COVID-19(7).png COVID-19 sirm",
+        ],
+        "test": [
+            "c5b51cd8-2cc1-42da-96c8-34f47ea3a415 c5b51cd8-2cc1-42da-96c8-34f47ea3a415.png normal rsna",
+            "MIDRC-RICORD-1C-419639-000025 MIDRC-RICORD-1C-419639-000025-48024-0.png COVID-19 ricord",
+        ],
+    }
+    paths = {name: written(folder / f"{name}_COVIDx9A.txt", "\n".join(rows) + "\n") for name, rows in lists.items()}
+    films = [
+        picture(folder / name / row.split(" ", 1)[1].rsplit(" ", 2)[0], len(row) + number)
+        for name, rows in lists.items()
+        for number, row in enumerate(rows)
+    ]
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(films),
+        needed=(*paths.values(), folder / "train", folder / "test"),
+        table=paths["test"],
+    )

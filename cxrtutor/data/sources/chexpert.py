@@ -9,10 +9,8 @@ Source: Irvin et al., CheXpert: a large chest radiograph dataset with uncertaint
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any, ClassVar
 from ..annotations import UnreadableRow
 from ..listing import LATERAL, NO_VIEW, Skip, list_images, numbered
 from ..source import About, Entry, Listing, Source
-from ..splits import OWNERS
+from ..splits import OWNERS, held_out_patients
 
 LABELS = (
     "Atelectasis",
@@ -111,24 +109,13 @@ class Chexpert(Source):
         columns = ("Path", "Frontal/Lateral", *LABELS)
         tables = (numbered(self.folder / f"{name}.csv", columns, id_of) for name in ("train", "valid"))
         found = list_images(chain.from_iterable(tables), read)
-        held_out = self._held_out(found.entries)
+        in_training = (one.patient for one in found.entries if one.split == "train")
+        held_out = held_out_patients(in_training, self.validation_images)
         entries = (
             replace(one, split="validation") if one.split == "train" and one.patient in held_out else one
             for one in found.entries
         )
         return replace(found, entries=tuple(entries))
-
-    def _held_out(self, entries: Iterable[Entry]) -> set[str]:
-        """Patients of the training images who are for validation."""
-        images = Counter(one.patient for one in entries if one.split == "train")
-        patients: set[str] = set()
-        reached = 0
-        for patient in sorted(images, key=lambda name: hashlib.sha256(name.encode()).digest()):
-            if reached >= self.validation_images:
-                break
-            patients.add(patient)
-            reached += images[patient]
-        return patients
 
 
 @dataclass(frozen=True)
