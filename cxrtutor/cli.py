@@ -611,3 +611,30 @@ def experiments(
         _print_json({"trials": len(trials), "written": [str(path) for path in written]})
     else:
         typer.echo(f"{len(written)} of {len(trials)} records were written to {records}.")
+
+
+@app.command()
+def guard(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files, folders, built sites; by default what the repository publishes, and _build/html."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that nothing is published that must not be: pages, widgets, notebooks, records, prepared sets.
+
+    Refused are outputs in committed notebooks, whatever was made by a notebook that opened a restricted set, sentences
+    of Open-I reports, cards and Parquet files of restricted sets, DICOM files, and a site of which it is not known what
+    its chapters opened. Exit status 2 names the file and the reason.
+    """
+    from .guard import PUBLISHED, check
+
+    checked = check(paths or [path for name in PUBLISHED if (path := Path(name)).exists()])
+    if as_json:
+        _print_json({"checked": dict(checked.counts), "problems": list(checked.problems)})
+    else:
+        looked_at = ", ".join(f"{number} {kind}" for kind, number in sorted(checked.counts.items())) or "nothing"
+        typer.echo(f"Checked: {looked_at}.")
+        typer.echo("\n".join(["Not to be published:", *checked.problems]) if checked.problems else "May be published.")
+    if checked.problems:
+        raise typer.Exit(2)
