@@ -81,7 +81,8 @@ def note_opened(card: Mapping[str, Any]) -> None:
     a banner with a `MARK` among the outputs, once in each cell that opens it. A card that does not say
     `redistribution: true` counts as one that forbids it.
     """
-    name, free = str(card.get("name", "unnamed")), card.get("redistribution") is True
+    name = re.sub(r'["\\]', "'", str(card.get("name", "unnamed")))  # the mark puts it between quotation marks
+    free = card.get("redistribution") is True
     if publishing():
         with open(os.environ[LEDGER_VARIABLE], "a", encoding="utf-8") as file:
             file.write(json.dumps({"name": name, "redistribution": free}) + "\n")
@@ -241,7 +242,7 @@ def _ledger_problems(site: Path, marked: set[str]) -> Iterator[str]:
     for name in sorted({one["name"] for one in opened if not one["redistribution"]} - marked):
         yield (
             f"{site}: its chapters opened {name}, which may not be redistributed. No page says so itself: the cell's "
-            "outputs may be hidden."
+            "output may be hidden, or the cell be gone. If it is gone, delete _build and build the book again."
         )
 
 

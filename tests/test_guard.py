@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import nbformat
 import pytest
+from data.made_up import make_set
+from nbclient import NotebookClient
+from typer.testing import CliRunner
 
 from cxrtutor import guard
+from cxrtutor.cli import app
 from cxrtutor.errors import InputError
 
 
@@ -110,3 +116,163 @@ def test_part_of_a_sentence_is_not_a_quotation(site, sentence):
 def test_all_reports_are_read():
     assert len(list(guard.open_i_reports())) == 3955
     assert sum(map(len, guard.protected_sentences().values())) > 5000
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """A set that may be redistributed, and one that may not, both prepared."""
+    folder = tmp_path_factory.mktemp("sets")
+    for name, free in (("free", True), ("secret", False)):
+        card = make_set(folder / name, {"train": 2}) / "card.json"
+        content = json.loads(card.read_text()) | {"name": f'A "{name}" set & more', "redistribution": free}
+        card.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def executed(sets, tmp_path_factory):
+    """A notebook that opened both sets, and one that opened the free one, as Jupyter runs them in a build."""
+    folder = tmp_path_factory.mktemp("book")
+    opening = "from cxrtutor.data.dataset import StudyDataset\n"
+    free, secret = (f"StudyDataset({str(sets / name)!r})" for name in ("free", "secret"))
+    codes = {
+        "restricted": [f"{opening}{free}[0].id", f"{secret}[0].image.shape, {secret}[1].id", "1 + 1", f"len({secret})"],
+        "open": [f"{opening}{free}[0].id"],
+    }
+    for name, cells in codes.items():
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, cells)]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(guard.LEDGER_VARIABLE, str(folder / guard.LEDGER_NAME))
+            NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    return folder
+
+
+def test_a_notebook_is_marked_once_in_each_cell_that_opens_a_restricted_set(executed):
+    cells = [cell for cell in nbformat.read(executed / "restricted.ipynb", 4).cells if cell.cell_type == "code"]
+    marks = [[output for output in cell.outputs if guard.restricted_sets(json.dumps(output))] for cell in cells]
+    assert [len(found) for found in marks] == [0, 1, 0, 1]
+    banner = marks[1][0].data
+    assert set(banner) == {"text/html", "text/plain"}
+    for form in banner.values():
+        assert guard.restricted_sets(form) == ["A 'secret' set & more"]
+        assert "may not be redistributed" in form
+    assert not guard.restricted_sets((executed / "open.ipynb").read_text())
+
+
+def test_an_executed_notebook_that_is_marked_is_refused_by_name(executed):
+    with pytest.raises(InputError, match=r"restricted\.ipynb: shows data of A 'secret' set"):
+        guard.check_notebook(executed / "restricted.ipynb")
+
+
+@pytest.fixture(scope="module")
+def built(executed, tmp_path_factory):
+    """The site that the book's machinery makes of both, strictly."""
+    site = tmp_path_factory.mktemp("site")
+    (executed / "index.md").write_text("# Book\n\n```{toctree}\nrestricted\nopen\n```\n")
+    settings = {
+        "extensions": "myst_nb",
+        "nb_execution_mode": "off",
+        "html_theme": "basic",
+        "exclude_patterns": guard.LEDGER_NAME,
+        "suppress_warnings": "myst.linkify",
+    }
+    options = [word for setting in settings.items() for word in ("-D", "=".join(setting))]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-C", *options, executed, site]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    (site / guard.LEDGER_NAME).write_text((executed / guard.LEDGER_NAME).read_text())
+    return site
+
+
+def test_the_page_of_a_restricted_notebook_says_so_and_is_refused_by_name(built):
+    assert "<strong>This notebook shows data of A" in (built / "restricted.html").read_text()
+    problems = guard.check([built]).problems
+    assert len([one for one in problems if one.startswith(f"{built / 'restricted.html'}: shows data of A 'sec")]) == 1
+    assert not [one for one in problems if "open.html" in one or "index.html" in one]
+    with pytest.raises(InputError, match=r"restricted\.html"):
+        guard.check_site(built)
+
+
+def test_a_hidden_output_does_not_hide_that_a_set_was_opened(built, tmp_path):
+    for name in ("index.html", "open.html", guard.LEDGER_NAME):
+        (tmp_path / name).write_bytes((built / name).read_bytes())
+    [problem] = guard.check([tmp_path]).problems
+    assert "its chapters opened A 'secret' set" in problem and "output may be hidden" in problem
+
+
+@pytest.mark.parametrize(
+    "widget",
+    [
+        '<script type="application/vnd.jupyter.widget-state+json">{"html": "<b data-%s=\\"MS-CXR\\">"}</script>',
+        '<div data-state="{&quot;html&quot;: &quot;<b data-%s=\\&quot;MS-CXR\\&quot;>&quot;}"></div>',
+        "<pre>This notebook shows data (%s=&quot;MS-CXR&quot;)</pre>",
+    ],
+    ids=["state in a script", "state in an attribute", "plain text"],
+)
+def test_a_mark_in_a_widget_is_found(site, widget):
+    (site / "index.html").write_text(widget % guard.MARK)
+    with pytest.raises(InputError, match=r"index\.html: shows data of MS-CXR"):
+        guard.check_site(site)
+
+
+def test_a_widget_state_file_is_searched_too(site):
+    (site / "state.json").write_text(json.dumps({"html": f'<b data-{guard.MARK}="MS-CXR">'}))
+    with pytest.raises(InputError, match=r"state\.json: shows data of MS-CXR"):
+        guard.check_site(site)
+
+
+def test_a_build_is_known_to_be_one(monkeypatch):
+    monkeypatch.delenv(guard.LEDGER_VARIABLE, raising=False)
+    assert not guard.publishing()
+    monkeypatch.setenv(guard.LEDGER_VARIABLE, "ledger")
+    assert guard.publishing()
+
+
+def test_a_truth_file_restricts_unless_it_is_ones_own(tmp_path, monkeypatch):
+    from cxrtutor.data.truth_files import read_truth
+
+    monkeypatch.setenv(guard.LEDGER_VARIABLE, str(tmp_path / "ledger"))
+    truth = tmp_path / "truth.csv"
+    truth.write_text("patientId,x,y,width,height,Target\na,1,2,3,4,1\n")
+    read_truth(truth, redistribution=True)
+    read_truth(truth)
+    noted = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert [one["redistribution"] for one in noted] == [True, False] and "RSNA" in noted[1]["name"]
+
+
+def test_prepared_sets_and_films_are_refused(sets, tmp_path):
+    assert not guard.check([sets / "free"]).problems
+    problems = guard.check([sets / "secret"]).problems
+    assert {one.rsplit("/", 1)[1].split(":")[0] for one in problems} == {"card.json", "train-00000.parquet"}
+    (tmp_path / "train.parquet").write_bytes((sets / "free" / "train-00000.parquet").read_bytes())
+    (tmp_path / "film.png").write_bytes(bytes(128) + b"DICM")
+    problems = guard.check([tmp_path]).problems
+    assert len(problems) == 2 and "no card beside it" in problems[1] and "DICOM" in problems[0]
+
+
+def test_a_notebook_or_a_text_that_quotes_an_open_i_report_is_refused(tmp_path, sentence):
+    quoting = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"They wrote: {sentence}.")])
+    nbformat.write(quoting, tmp_path / "a.ipynb")
+    (tmp_path / "b.md").write_text(f"- {sentence}\n")
+    assert len([one for one in guard.check([tmp_path]).problems if "Open-I report" in one]) == 2
+
+
+def test_a_broken_notebook_or_record_is_no_pass(tmp_path):
+    (tmp_path / "a.ipynb").write_text("{")
+    (tmp_path / "b.json").write_text('{"redistribution": ')
+    assert len(guard.check([tmp_path]).problems) == 2
+
+
+def test_the_command_names_what_it_checked_and_what_it_found(site, built, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(CliRunner().invoke(app, ["guard"]).exception, InputError)
+    result = CliRunner().invoke(app, ["guard", str(site)])
+    assert result.exit_code == 0 and "1 pages" in result.stdout and "May be published" in result.stdout
+    result = CliRunner().invoke(app, ["guard", str(site), str(built), "--json"])
+    said = json.loads(result.stdout)
+    assert result.exit_code == 2 and said["checked"]["sites"] == 2 and "restricted.html" in said["problems"][0]
+    result = CliRunner().invoke(app, ["guard", str(built)])
+    assert result.exit_code == 2 and "May be published" not in result.stdout
+    assert "Not to be published" in result.stdout and "restricted.html" in result.stdout

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
+
+from cxrtutor import guard
 
 SCRIPT = Path(__file__).resolve().parents[2] / "book" / "build.py"
 
@@ -61,3 +64,20 @@ def test_a_renamed_file_counts_as_a_change(build):
     (build.ROOT / "configs" / "lsm.yaml").rename(build.ROOT / "configs" / "afloc.yaml")
     build.drop_stale_outputs()
     assert not build.OUTPUTS.exists()
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_site_that_must_not_be_published_says_so_loudly(build, monkeypatch, capfd, free):
+    def small_site():
+        build.SITE.mkdir(parents=True)
+        (build.SITE / "index.html").write_text("<p>Book</p>")
+        (build.SITE / guard.LEDGER_NAME).write_text(json.dumps({"name": "MS-CXR", "redistribution": free}) + "\n")
+        return 0
+
+    monkeypatch.setattr(build, "SITE", build.BUILD / "html")
+    monkeypatch.setattr(build, "build_site", small_site)
+    assert build.main() == 0
+    assert (build.SITE / build.WARNING_NAME).exists() is not free
+    assert ("must not be published" in capfd.readouterr().err) is not free
+    if not free:
+        assert "MS-CXR" in (build.SITE / build.WARNING_NAME).read_text()
