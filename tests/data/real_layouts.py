@@ -618,3 +618,68 @@ def covidx(folder: Path) -> Shipped:
         needed=(*paths.values(), folder / "train", folder / "test"),
         table=paths["test"],
     )
+
+
+OPEN_I = {  # report: headings, findings, and its films with Kaggle's name and view
+    1: (
+        "normal",
+        "The lungs are clear.",
+        {"1_IM-0001-3001": ("1_IM-0001-3001", "Lateral"), "1_IM-0001-4001": ("1_IM-0001-4001", "Frontal")},
+    ),
+    2: (
+        "Pleural Effusion/left;Opacity/lung/base",
+        "Small left XXXX effusion. Basal opacity.",
+        {"IM-0652-1001": ("2_IM-0652-1001", "Frontal"), "IM-0652-2001": ("2_IM-0652-2001", "Lateral")},
+    ),
+    3: ("normal", "", {"IM-1384-1001": ("3_IM-1384-1001", "Frontal"), "IM-1384-1002": ("", "")}),
+    10: ("No Indexing", "The heart is enlarged.", {"IM-0002-1001-0001": ("10_IM-0002-1001-0001", "Frontal")}),
+    27: ("Cardiomegaly/mild", "Enlarged heart. No effusion.", {"IM-1173-1001": ("27_IM-1173-1001", "Frontal")}),
+    44: ("normal", "No change.", {"IM-2085-1001": ("44_IM-2085-1001", "Frontal")}),
+    51: ("normal", "Clear.", {}),
+}
+
+
+def open_i(folder: Path) -> Shipped:
+    """Reports with one, two or no films; of one film the table of views says nothing."""
+    films, views = [], ["uid,filename,projection"]
+    for number, (headings, findings, named) in OPEN_I.items():
+        images = [f"CXR{number}_{name}" for name in named]
+        (folder / "ecgen-radiology").mkdir(exist_ok=True)
+        written(folder / "ecgen-radiology" / f"{number}.xml", open_i_xml(f"CXR{number}", headings, findings, images))
+        for seed, (image, (kaggles, view)) in enumerate(zip(images, named.values(), strict=True)):
+            path = picture(folder / "NLMCXR_png" / f"{image}.png", 10 * number + seed)
+            films += [path] if view == "Frontal" else []
+            views += [f"{number},{kaggles}.dcm.png,{view}"] if kaggles else []
+    table = written(folder / "indiana_projections.csv", "\n".join([*views, ""]))
+    return Shipped(
+        arguments=(str(folder),),
+        images=tuple(films),
+        needed=(folder / "ecgen-radiology", table),
+        table=table,
+        skipped={"lateral view": 2, "view not stated": 1},
+    )
+
+
+def open_i_xml(report: str, headings: str, findings: str, images: Sequence[str]) -> str:
+    major = "".join(f"<major>{heading}</major>" for heading in headings.split(";"))
+    parents = "".join(
+        f'<parentImage id="{image}"><figureId>F1</figureId><caption>Xray Chest PA and Lateral</caption></parentImage>'
+        for image in images
+    )
+    return f"""<?xml version="1.0" encoding="utf-8"?>
+<eCitation>
+   <meta type="rr"/>
+   <uId id="{report}"/>
+   <MedlineCitation Owner="Indiana University" Status="supplied by publisher">
+      <Article PubModel="Electronic">
+         <Abstract>
+            <AbstractText Label="COMPARISON">None.</AbstractText>
+            <AbstractText Label="INDICATION"/>
+            <AbstractText Label="FINDINGS">{findings}</AbstractText>
+            <AbstractText Label="IMPRESSION"/>
+         </Abstract>
+      </Article>
+   </MedlineCitation>
+   <MeSH>{major}</MeSH>
+   {parents}
+</eCitation>"""
