@@ -235,6 +235,82 @@ def stretched(answer):
     yield same(given, heat / 5), "The largest is 1 now, but the smallest is not -1. Shift before you scale."
 
 
+@exercise(
+    right=lambda centre, width: (centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2),
+    inputs=[(2048, 4096), (5, 7), (-300, 1001)],
+)
+def window_limits(answer):
+    """Radiographs: the ends of a LINEAR window's ramp."""
+    given = answer(2048, 4096)
+    yield same(given, (0, 4096)), "Those are the ends of LINEAR_EXACT. LINEAR's ramp is one shorter, half a step lower."
+    yield same(given, (0.5, 4095.5)), "The length is right. The middle of the ramp is half a step *below* the centre."
+    yield same(given, (-0.5, 4095.5)), "The middle is right. The ramp is one shorter than the width."
+    yield (
+        same(given, (-2047.5, 6142.5)),
+        "The width is the whole way from black to white: half of it lies on each side.",
+    )
+    yield same(given, (4095, 0)), "Black first, then white."
+
+
+@exercise(
+    right=lambda shown: np.rint(shown * 255).astype(np.uint8),
+    inputs=[(np.array([[0.0, 0.2, 0.5018], [0.7, 0.999, 1.0]]),), (np.array([[0.003, 0.996]]),)],
+)
+def to_bytes(answer):
+    """Radiographs: greys in [0, 1] as 0 to 255."""
+    (shown,) = to_bytes.inputs[0]
+    given = answer(shown)
+    yield same(given, (shown == 1).astype(int)), "All is 0 but white: the type was changed before the scale."
+    yield same(given, (shown * 256).astype(int) % 256), "White has become black: 256 begins again at 0."
+    yield same(given, (shown * 255).astype(int)), "A type change cuts off what is behind the point. Round first."
+    yield same(given, shown * 255), "Scaled; now round, to whole numbers."
+    yield same(given, np.rint(shown * 100)), "That is per cent. A byte goes to 255."
+
+
+@exercise(
+    right=lambda box, height, width, size: _out_of_the_square(box, height, width, size),
+    inputs=[
+        ((22.0, 20.0, 5.0, 15.0), 200, 100, 50),
+        ((10.0, 30.0, 8.0, 4.0), 300, 400, 64),
+        ((3.0, 4.0, 5.0, 6.0), 97, 61, 32),
+    ],
+)
+def box_back(answer):
+    """Radiographs: a box in a letterboxed square, on the film."""
+    given = answer(*box_back.inputs[0])
+    yield same(given, (88, 80, 20, 60)), "The padding is still in it: `x` counts from the square's edge."
+    yield same(given, (76, 80, 20, 60)), "Shift first, then scale: the padding is in pixels of the *square*."
+    yield same(given, (40, 80, -28, 60)), "A shift does not change a length: the width is only scaled."
+    yield same(given, (40, 80, 5, 15)), "The corner is right. Width and height have to be scaled, too."
+    yield same(given, (88, 32, 20, 60)), "Here the padding is left and right, and you took it from `y`."
+    yield same(given, (2.5, 5, 1.25, 3.75)), "You scaled down once more. The film is larger than the square."
+
+
+@exercise(
+    right=lambda box, spacing: (
+        (np.nan, np.nan) if spacing is None or min(spacing) <= 0 else (box[3] * spacing[0], box[2] * spacing[1])
+    ),
+    inputs=[((7, 9, 20, 30), (0.5, 0.2)), ((7, 9, 20, 30), None), ((7, 9, 20, 30), (0.0, 0.0))],
+)
+def size_in_mm(answer):
+    """Radiographs: height and width in millimetres, where anybody knows."""
+    box, spacing = size_in_mm.inputs[0]
+    given = answer(box, spacing)
+    yield same(given, (6.0, 10.0)), "Spacing names *rows* first: its first number belongs to the height."
+    yield same(given, (4.0, 15.0)), "The numbers are right. Asked for was the height first."
+    yield same(given, (4.5, 1.4)), "That is where the box lies. Its size is in the last two numbers."
+    yield same(given, (60.0, 100.0)), "Millimetres *per pixel*: multiply."
+    yield same(answer(box, (0.0, 0.0)), (0.0, 0.0)), "Nothing is 0 mm large. Zero spacing means *unknown*."
+
+
+def _out_of_the_square(box: Sequence[float], height: int, width: int, size: int) -> tuple[float, ...]:
+    """The box of a letterboxed square in pixels of the film."""
+    scale = size / max(height, width)
+    inner = [max(1, round(length * scale)) for length in (width, height)]
+    starts = [(box[k] - (size - inner[k]) // 2) * (width, height)[k] / inner[k] for k in (0, 1)]
+    return (*starts, box[2] * width / inner[0], box[3] * height / inner[1])
+
+
 _FOUR_MASKS = np.array([[[1, 1, 0]], [[0, 0, 0]], [[1, 1, 1]], [[0, 0, 0]]], dtype=bool)
 _FOUR_TRUTHS = np.array([[[0, 1, 0]], [[1, 1, 0]], [[0, 0, 0]], [[0, 0, 0]]], dtype=bool)
 

@@ -87,6 +87,33 @@ def forgets_certainty(said, present, bins):
     return np.abs(gaps) @ counts / len(said)
 
 
+def square_of(height, width, size):
+    """What lies left of and above a film in its square, and how many of its pixels one of the square's covers."""
+    inner = [round(length * size / max(height, width)) for length in (width, height)]
+    return [(size - length) // 2 for length in inner], [width / inner[0], height / inner[1]]
+
+
+def out_of_square(box, height, width, size, shifted=lambda place, padding, ratio: (place - padding) * ratio):
+    """The box on the film; `shifted` makes a place on it of a place in the square."""
+    padding, ratio = square_of(height, width, size)
+    return (*(shifted(box[k], padding[k], ratio[k]) for k in (0, 1)), box[2] * ratio[0], box[3] * ratio[1])
+
+
+def padding_exchanged(box, height, width, size):
+    (left, top), (across, down) = square_of(height, width, size)
+    return (box[0] - top) * across, (box[1] - left) * down, box[2] * across, box[3] * down
+
+
+def lengths_shifted(box, height, width, size):
+    (left, top), (across, down) = square_of(height, width, size)
+    return (*out_of_square(box, height, width, size)[:2], (box[2] - left) * across, (box[3] - top) * down)
+
+
+def scaled_down(box, height, width, size):
+    (left, top), (across, down) = square_of(height, width, size)
+    return (box[0] - left) / across, (box[1] - top) / down, box[2] / across, box[3] / down
+
+
 def length_one(vector):
     return vector / np.linalg.norm(vector)
 
@@ -271,6 +298,35 @@ def quietly(function):
 
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
+    "window_limits": [
+        (lambda c, w: (c - w / 2, c + w / 2), "LINEAR_EXACT"),
+        (lambda c, w: (c - (w - 1) / 2, c + (w - 1) / 2), "*below* the centre"),
+        (lambda c, w: (c - 0.5 - w / 2, c - 0.5 + w / 2), "one shorter than the width"),
+        (lambda c, w: (c - 0.5 - (w - 1), c - 0.5 + (w - 1)), "half of it lies on each side"),
+        (lambda c, w: (c - 0.5 + (w - 1) / 2, c - 0.5 - (w - 1) / 2), "Black first"),
+    ],
+    "to_bytes": [
+        (lambda shown: shown.astype(np.uint8), "changed before the scale"),
+        (lambda shown: (shown * 256).astype(np.uint16).astype(np.uint8), "White has become black"),
+        (lambda shown: (shown * 255).astype(np.uint8), "Round first"),
+        (lambda shown: shown * 255, "now round"),
+        (lambda shown: np.rint(shown * 100).astype(np.uint8), "per cent"),
+    ],
+    "box_back": [
+        (lambda *box: out_of_square(*box, lambda place, padding, ratio: place * ratio), "padding is still in it"),
+        (lambda *box: out_of_square(*box, lambda place, padding, ratio: place * ratio - padding), "Shift first"),
+        (lengths_shifted, "does not change a length"),
+        (lambda box, *shape: (*out_of_square(box, *shape)[:2], *box[2:]), "have to be scaled, too"),
+        (padding_exchanged, "you took it from `y`"),
+        (scaled_down, "once more"),
+    ],
+    "size_in_mm": [
+        (lambda box, spacing: (box[3] * spacing[1], box[2] * spacing[0]), "*rows* first"),
+        (lambda box, spacing: (box[2] * spacing[1], box[3] * spacing[0]), "height first"),
+        (lambda box, spacing: (box[1] * spacing[0], box[0] * spacing[1]), "where the box lies"),
+        (lambda box, spacing: (box[3] / spacing[0], box[2] / spacing[1]), "multiply"),
+        (lambda box, spacing: (box[3] * spacing[0], box[2] * spacing[1]), "means *unknown*"),
+    ],
     "cosine_similarity": [
         (lambda a, b: a @ b, "dot product"),
         (lambda a, b: a @ b / np.linalg.norm(b), "first vector"),

@@ -356,6 +356,32 @@ def histograms(
     return figure
 
 
+def window_plot(
+    values: Shaped[np.ndarray, "height width"],
+    windows: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    *,
+    bins: int = 128,
+    axes: Axes | None = None,
+) -> Figure:
+    """The histogram of a film's stored values, and over it the grey that each window gives to a value.
+
+    Args:
+        values: as the file stores them.
+        windows: name to a function from values to greys in [0, 1].
+        bins: of the histogram; its highest bar has the height of the whitest grey.
+        axes: to draw into.
+    """
+    figure, axes = _chart(axes, aspect=0.42)
+    counts, edges = np.histogram(values, bins)
+    axes.bar(edges[:-1], counts / counts.max(), np.diff(edges), align="edge", color="#c3c9d0")
+    across = np.linspace(edges[0], edges[-1], 600)
+    for (name, window), colour, style in zip(windows.items(), colours.SERIES, ("-", "--", "-.", ":"), strict=False):
+        axes.plot(across, window(across), color=colour, linestyle=style, linewidth=1.8, label=name)
+    axes.set(xlabel="stored value", ylabel="grey: 0 black, 1 white", ylim=(-0.03, 1.06))
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def interval_plot(
     intervals: Mapping[str, Mapping[str, Estimate]],
     *,

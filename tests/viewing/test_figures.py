@@ -172,6 +172,18 @@ def test_histograms_are_shares_over_common_bins_without_nan():
     assert "threshold: 0.50" in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+def test_windows_are_drawn_over_the_histogram_of_the_values_that_they_turn_into_greys():
+    values = np.array([[100, 100, 300], [500, 900, 900]], np.uint16)
+    windows = {"steep": lambda x: np.clip((x - 400) / 200, 0, 1), "falling": lambda x: 1 - x / 1000}
+    (axes,) = figures.window_plot(values, windows, bins=4).axes
+    assert [bar.get_height() for bar in axes.patches] == [1, 1 / 2, 1 / 2, 1]
+    assert [bar.get_x() for bar in axes.patches] == [100, 300, 500, 700]
+    for line, (name, window) in zip(axes.lines, windows.items(), strict=True):
+        assert line.get_label() == name
+        np.testing.assert_allclose(line.get_ydata(), window(line.get_xdata()))
+        assert (line.get_xdata()[[0, -1]] == [100, 900]).all()
+
+
 def test_intervals_stand_in_the_line_of_their_row_even_where_a_method_lacks_one():
     intervals = {"LSM": {"nodule": estimate(1.0), "effusion": estimate(2.0)}, "chance": {"effusion": estimate(0.0)}}
     (axes,) = figures.interval_plot(intervals, xlabel="CNR", reference=0.0).axes
