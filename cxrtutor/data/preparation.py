@@ -70,7 +70,7 @@ def prepare(
         source: the set as its owner ships it.
         folder: to write to; new, empty, or begun by the same request.
         side: the longer side of the images, in pixels. Smaller ones stay as they are.
-        encoding: "png", or "jpeg" for a quarter of the room.
+        encoding: "png", or "jpeg" for half the room (see `prepared.ENCODINGS`).
         workers: processes that read and scale.
         splits: a list of your own (see `splits.read_splits`), instead of the source's splits. Images that it does not
             name are skipped.
@@ -97,9 +97,7 @@ def prepare(
     if splits is not None:
         listing = _split_by(listing, splits)
     if not listing.entries:
-        raise InputError(
-            _none_left(listing.skipped) if listing.skipped else f"{source.about.name}: no image is listed."
-        )
+        raise InputError(f"{source.about.name}: {_none_left(listing.skipped, listing.problems)}")
     shards = _shards(folder, listing.entries)
     missing = {path: entries for path, entries in shards.items() if not path.is_file()}
     _check_images([entry for entries in missing.values() for entry in entries])
@@ -328,7 +326,9 @@ def _check_images(entries: Sequence[Entry]) -> None:
     tqdm.write(f"{len(missing)} of {len(entries)} images are missing, {first}. They are skipped.", file=sys.stderr)
 
 
-def _none_left(skipped: Sequence[Skipped]) -> str:
+def _none_left(skipped: Sequence[Skipped], problems: Sequence[str] = ()) -> str:
+    if not skipped:
+        return f"no image is listed. The first problem: {problems[0]}" if problems else "no image is listed."
     reason, number = Counter(one.reason for one in skipped).most_common(1)[0]
     first = next(one for one in skipped if one.reason == reason)
     return (

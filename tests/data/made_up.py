@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cxrtutor.data.geometry import Geometry
 from cxrtutor.data.prepared import shard_path, write_card, write_shard
 from cxrtutor.data.reports import parse_report
 from cxrtutor.data.study import Box, Finding, Report, Sentence, Study
@@ -38,6 +39,9 @@ def make_study(index: int, split: str = "train", shape: tuple[int, int] = (24, 2
         pixel_spacing=(1.5, 1.25),
         view="PA",
         split=split,
+        study=f"study-{index // 3}",
+        labels={"Edema": index % 3 - 1, "Mass": 1},
+        geometry=Geometry((shape[1] * 3, shape[0] * 2), shape, transposed=True, mirrored=index % 2 == 1),
     )
 
 
@@ -60,7 +64,8 @@ def make_set(folder: Path, counts: dict[str, int], per_shard: int = 50, **asked_
 def assert_same_study(a: Study, b: Study) -> None:
     """Equal in every field, to the last bit."""
     assert (a.id, a.patient, a.report, a.annotated) == (b.id, b.patient, b.report, b.annotated)
-    assert (a.pixel_spacing, a.view, a.split) == (b.pixel_spacing, b.view, b.split)
+    assert (a.pixel_spacing, a.view, a.split, a.study) == (b.pixel_spacing, b.view, b.split, b.study)
+    assert (a.labels, a.geometry) == (b.labels, b.geometry)
     np.testing.assert_array_equal(a.image, b.image)
     assert a.image.dtype == b.image.dtype
     assert [(f.name, f.phrase, f.boxes, f.attributes) for f in a.findings] == [

@@ -74,6 +74,20 @@ def test_findings_are_named_without_images(folder, monkeypatch):
     assert named == [{finding.name for finding in make_study(index).findings} for index in range(85)]
 
 
+def test_ids_and_labels_are_read_without_images(folder, monkeypatch):
+    monkeypatch.setattr("cxrtutor.data.dataset.decoded_image", None)
+    test = StudyDataset(folder, "test")
+    assert test.ids() == [f"test-{index}" for index in range(7)]
+    assert test.labels() == [make_study(index, "test").labels for index in range(7)]
+
+
+def test_row_groups_hold_all_rows_in_order(folder):
+    train = StudyDataset(folder, "train")
+    assert train.row_groups() == [(0, 0, 32), (0, 1, 18), (1, 0, 32), (1, 1, 3)]
+    rows = [row for group in train.row_groups() for row in train.rows(group)["id"].to_pylist()]
+    assert rows == train.ids()
+
+
 def test_keys_tell_sets_and_splits_apart(folder, tmp_path):
     other = make_set(tmp_path, {"train": 2}, recipe="another")
     keys = [StudyDataset(folder, "train").key, StudyDataset(folder, "test").key, StudyDataset(folder).key]

@@ -14,7 +14,18 @@ from hypothesis.extra import numpy as hnp
 from made_up import assert_same_study, bare_study, make_set, make_study
 
 from cxrtutor import store
-from cxrtutor.data.prepared import ROWS_PER_GROUP, read_card, shard_path, study_of, write_card, write_shard
+from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.geometry import Geometry
+from cxrtutor.data.prepared import (
+    ROWS_PER_GROUP,
+    file_digest,
+    read_card,
+    shard_path,
+    shard_record,
+    study_of,
+    write_card,
+    write_shard,
+)
 from cxrtutor.data.study import Box, Finding, Report, Sentence, Study
 from cxrtutor.errors import InputError
 
@@ -95,6 +106,7 @@ def test_a_box_listed_twice_is_kept_once(tmp_path):
         ({"findings": (Finding("mass", "mass", np.zeros((5, 5), bool)),) * 2}, "mask of 'mass'"),
         ({"findings": (Finding("mass", "mass", None, (Box(1, np.nan, 2, 2),)),) * 2}, "no number"),
         ({"findings": ()}, "not in the study"),
+        ({"geometry": Geometry((48, 40), (12, 10))}, "geometry ends at"),
     ],
 )
 def test_a_study_that_does_not_fit_together_is_named(tmp_path, change, words):
@@ -166,3 +178,83 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"No space left.*CXRTUTOR_HOME"):
         write_shard(tmp_path / "a.parquet", [make_study(0)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jpeg_is_smaller_and_nearly_the_same(tmp_path):
+    down, right = np.mgrid[:96, :80] / 96
+    smooth = ((np.sin(6 * down) * np.cos(5 * right) + 1) / 2).astype(np.float32)
+    smooth = np.clip(smooth + np.random.default_rng(0).normal(0, 0.02, smooth.shape), 0, 1).astype(np.float32)
+    study = dataclasses.replace(make_study(0, shape=(96, 80)), image=smooth)
+    write_shard(tmp_path / "a.parquet", [study], encoding="jpeg")
+    write_shard(tmp_path / "b.parquet", [study])
+    jpeg, png = (pq.read_table(tmp_path / f"{name}.parquet").to_pylist()[0] for name in "ab")
+    assert jpeg["image"][:2] == b"\xff\xd8" and len(jpeg["image"]) < 0.75 * len(png["image"])
+    assert np.abs(study_of(jpeg).image - study_of(png).image).max() < 0.06
+    with pytest.raises(InputError, match="'gif'"):
+        write_shard(tmp_path / "c.parquet", [study], encoding="gif")
+
+
+def test_a_shard_tells_how_it_was_made_and_may_be_empty(tmp_path):
+    record = {}
+
+    def studies():
+        yield from ()
+        record["skipped"] = [["a", "damaged", "line 3"]]
+
+    path = shard_path(tmp_path, "test", 0)
+    write_shard(path, studies(), record=record)
+    assert shard_record(path) == {"skipped": [["a", "damaged", "line 3"]]}
+    full = shard_path(tmp_path, "train", 0)
+    write_shard(full, [make_study(0)])
+    assert shard_record(full) == {}
+    write_card(tmp_path, [path, full], {}, name="a", version="1", licence="b", redistribution=False)
+    assert read_card(tmp_path)["splits"] == {"train": 1}
+    assert StudyDataset(tmp_path).ids() == ["train-0"]
+
+
+def test_the_card_holds_digests_and_details_and_may_be_keyed_by_content(tmp_path):
+    path = shard_path(tmp_path, "train", 0)
+    keys = []
+    for index in (0, 0, 1):
+        write_shard(path, [make_study(index)])
+        write_card(
+            tmp_path,
+            [path],
+            {"same": 1},
+            name="a",
+            version="1",
+            licence="b",
+            redistribution=False,
+            by_content=True,
+            details={"kept": 1},
+        )
+        keys.append(read_card(tmp_path)["key"])
+    assert keys[0] == keys[1] != keys[2]
+    card = read_card(tmp_path)
+    assert card["details"] == {"kept": 1} and card["shards"][0]["sha256"] == file_digest(path)
+    with pytest.raises(InputError, match="No such file"):
+        file_digest(tmp_path / "nothing")
+
+
+def test_sets_of_format_1_are_read_as_before(tmp_path):
+    path = shard_path(tmp_path, "train", 0)
+    studies = [make_study(0), bare_study(1, "train")]
+    write_shard(path, studies)
+    write_card(tmp_path, [path], {"old": 1}, name="a", version="1", licence="b", redistribution=True)
+    old = pq.read_table(path).drop_columns(["study", "labels", "geometry"])
+    pq.write_table(old.replace_schema_metadata({"repairs": "{}"}), path, row_group_size=ROWS_PER_GROUP)
+    card = json.loads((tmp_path / "card.json").read_text())
+    card = {key: value for key, value in card.items() if key != "details"}
+    (tmp_path / "card.json").write_text(json.dumps({**card, "format": 1}))
+    opened = StudyDataset(tmp_path, "train")
+    for study, before in zip(opened, studies, strict=True):
+        assert_same_study(study, dataclasses.replace(before, study=None, labels={}, geometry=None))
+    assert opened.labels() == [{}, {}] and opened.ids() == ["train-0", "bare-1"]
+    assert opened.card["key"] == store.content_key({"old": 1})
+
+
+def test_the_shipped_studies_are_still_of_format_1_or_newer_and_open():
+    from cxrtutor.shipped import FOLDER
+
+    assert read_card(FOLDER / "studies")["key"] == "00f6dbe7e6de6ffc"
+    assert len(list(StudyDataset(FOLDER / "studies"))) == 12

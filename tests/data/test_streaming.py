@@ -147,7 +147,8 @@ from cxrtutor.data.dataset import StudyDataset
 studies = StudyDataset(sys.argv[1], "train")
 found = len(studies), len(studies.row_groups()), studies[123_456].id
 seconds = time.perf_counter() - before
-print(*found, seconds, re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])  # at most, since it began
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]
+print(*found, seconds, peak)
 """
 STREAM = """
 import sys
