@@ -107,7 +107,7 @@ def _runs(drawn: Any, size: tuple[int, int]) -> RunLengths:
         raise UnreadableRow(key, f"is neither polygons nor run lengths ({error!r})") from error
 
 
-def run_lengths(written: Mapping[str, Any], key: str) -> RunLengths:
+def run_lengths(written: Any, key: str) -> RunLengths:
     """`{"size": [height, width], "counts": ...}`, compressed or not.
 
     Raises:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from data.truth_layouts import (
     salient_points,
     written,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cxrtutor.data.sources.chexlocalize import (
     FINDINGS,
@@ -144,3 +148,33 @@ def test_what_labels_and_segmentations_do_not_agree_on_is_skipped(tmp_path: Path
         "patient9_study1_view1_frontal": "not among the labels",
     }
     assert len(found.problems) == 1 and len(found.entries) == 2
+
+
+JSON = st.none() | st.integers(-3, 99) | st.text(max_size=5) | st.lists(st.integers(-3, 99), max_size=2)
+
+
+@given(
+    st.sampled_from(["val", "test"]),
+    st.sampled_from([*FINDINGS[:3], "size", "counts"]),
+    JSON | st.dictionaries(st.sampled_from(["size", "counts"]), JSON),
+    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 18), st.text(max_size=6)), max_size=3),
+)
+def test_no_image_is_lost(part: str, key: str, value: object, changes: list[tuple[int, int, str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        chexlocalize(Path(place))
+        segmentations = Path(place, "CheXlocalize", f"gt_segmentations_{part}.json")
+        content = json.loads(segmentations.read_text())
+        for masks in content.values():
+            (masks if key in FINDINGS else masks["Edema"])[key] = value
+        segmentations.write_text(json.dumps(content))
+        labels = Path(place, "CheXpert", f"{part}_labels.csv")
+        with labels.open(newline="") as file:
+            rows = list(csv.reader(file))
+        for row, column, text in changes:
+            rows[row][column] = text.encode("utf-8", "replace").decode()
+        with labels.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+        found = Chexlocalize(Path(place)).listing()
+    # The three rows of the other part are whole; each of this one is told of at least once.
+    told = [*found.entries, *found.skipped, *found.problems]
+    assert len(told) >= 6 and len({one.id for one in found.entries}) == len(found.entries)
