@@ -139,6 +139,36 @@ def data_deidentify(
 
 
 @app.command()
+def report(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A report as text, or '-' for standard input.", allow_dash=True)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Read a report: its sections, its sentences, and which findings each names, denies or doubts.
+
+    Sentences are those of FINDINGS and IMPRESSION. The findings are told by rules that know the usual words alone; not
+    for clinical use.
+    """
+    from .data.annotations import read_text
+    from .data.mentions import mentions
+    from .data.reports import parse_report
+
+    text = typer.get_text_stream("stdin", errors="replace").read() if str(file) == "-" else read_text(file)
+    read = parse_report(text)
+    told = [(sentence.text, mentions(sentence.text)) for sentence in read.sentences]
+    if as_json:
+        sentences = [{"text": words, "mentions": [vars(one) for one in found]} for words, found in told]
+        _print_json({"sections": dict(read.sections), "sentences": sentences})
+        return
+    for name, body in read.sections.items():
+        typer.echo(f"{name.upper()}: {' '.join(body.split())}")
+    typer.echo()
+    for number, (words, found) in enumerate(told, start=1):
+        typer.echo(f"{number:3}  {words}" + (f"  [{'; '.join(map(str, found))}]" if found else ""))
+
+
+@app.command()
 def methods(as_json: AsJson = False) -> None:
     """List the methods: what a recipe's `method` may say, and where each comes from."""
     from .methods.registry import METHODS

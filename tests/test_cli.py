@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -113,6 +114,7 @@ class TestHelp:
             (["data"], "Make the data"),
             (["data", "make"], "--edition"),
             (["methods"], "List the methods"),
+            (["report"], "Read a report"),
             (["pretrain"], "--set"),
             (["localize"], "--prompt"),
             (["evaluate"], "--protocol"),
@@ -182,6 +184,34 @@ def test_an_edition_that_there_is_not(cxrtutor_: Callable[..., Ended]) -> None:
     ended = cxrtutor_("data", "make", "--edition", "huge")
     assert ended.status == 2
     assert ended.err == "Error: The teaching set has no edition 'huge'. It has: full, quick.\n"
+
+
+class TestReport:
+    TEXT = " FINDINGS: A small left effusion.\n No pneumothorax.\n IMPRESSION: 1. Possible pneumonia.\n"
+
+    def test_sections_sentences_and_what_they_say(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
+        path = tmp_path / "report.txt"
+        path.write_text(self.TEXT)
+        assert cxrtutor_("report", path).out.splitlines() == [
+            "FINDINGS: A small left effusion. No pneumothorax.",
+            "IMPRESSION: 1. Possible pneumonia.",
+            "",
+            "  1  A small left effusion.  [pleural effusion (left)]",
+            "  2  No pneumothorax.  [pneumothorax (denied)]",
+            "  3  Possible pneumonia.  [pneumonia (doubted)]",
+        ]
+
+    def test_standard_input_as_json(self, cxrtutor_: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(self.TEXT.encode() + b"\xff")))
+        read = cxrtutor_("report", "-", "--json").json
+        assert list(read["sections"]) == ["findings", "impression"]
+        (first, *_) = read["sentences"]
+        told = {"finding": "pleural effusion", "span": [13, 21], "negated": False, "uncertain": False, "side": "left"}
+        assert first == {"text": "A small left effusion.", "mentions": [told]}
+
+    def test_a_file_that_is_missing(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
+        ended = cxrtutor_("report", tmp_path / "absent.txt")
+        assert ended.status == 2 and "absent.txt" in ended.err
 
 
 @pytest.mark.usefixtures("small_text_encoder", "home")

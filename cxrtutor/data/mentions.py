@@ -40,6 +40,11 @@ class Mention:
     uncertain: bool
     side: Side | None
 
+    def __str__(self) -> str:
+        said = {"denied": self.negated, "doubted": self.uncertain, self.side or "": self.side is not None}
+        told = ", ".join(word for word, is_said in said.items() if is_said)
+        return f"{self.finding} ({told})" if told else self.finding
+
 
 _HEART = r"(?:heart|cardiac (?:silhouette|size|contour)|cardiomediastinal silhouette|cardio-mediastinal silhouette)"
 TERMS = {

@@ -147,6 +147,11 @@ def test_the_span_is_where_the_words_are() -> None:
     assert sentence[slice(*mention.span)] == "Pleural Effusion"
 
 
+def test_a_mention_in_words() -> None:
+    told = [str(mention) for mention in mentions("No left effusion. Possible pneumonia and a right nodule. Edema.")]
+    assert told == ["pleural effusion (denied, left)", "pneumonia (doubted)", "nodule (doubted, right)", "edema"]
+
+
 def test_every_finding_of_the_teaching_set_has_words() -> None:
     assert {*LEXICON} <= {*TERMS}
     for finding in TERMS:
