@@ -29,6 +29,7 @@ def read_study(image: str | Path, report: str | Path = "") -> Study:
         report=parse_report(_read_text(report) if isinstance(report, Path) else report),
         pixel_spacing=radiograph.pixel_spacing,
         view=radiograph.view,
+        geometry=radiograph.geometry,
     )
 
 

@@ -196,7 +196,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path} has more pixels than any radiograph: {error}. Scale it down.") from error
     except Image.UnidentifiedImageError as error:
         raise InputError(f"{path} is no image that can be read here. Give a DICOM, PNG, JPEG or TIFF file.") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # how Pillow meets broken files
+    except Exception as error:  # Pillow raises nearly every type there is at broken files
         raise InputError(f"{path} is damaged or cut short ({error}). Copy or download it again.") from error
 
 

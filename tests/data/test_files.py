@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from cxrtutor.data.files import read_study
+from cxrtutor.data.geometry import Geometry
 from cxrtutor.errors import InputError
 
 TEXT = "COMPARISON: None.\nFINDINGS: Small left effusion. No pneumothorax.\nIMPRESSION: Effusion."
@@ -26,6 +27,7 @@ def test_an_image_and_its_report_make_a_study(image, tmp_path):
         "Effusion.",
     ]
     assert from_text.id == "film" and from_text.image.shape == (30, 20)
+    assert from_text.geometry == Geometry((30, 20), (30, 20))
     assert not from_text.annotated and from_text.findings == ()
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -335,3 +336,42 @@ def test_heat_map_goes_back_without_spreading_nan():
     assert np.isnan(back[:15]).all() and np.isfinite(back[17:]).all()
     np.testing.assert_allclose(back[17:, :28], 0)
     np.testing.assert_allclose(back[17:, 36:], 1)
+
+
+def damaged_picture(suffix):
+    """A whole picture as bytes."""
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
+    kind = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "bmp": "BMP", "jp2": "JPEG2000", "lzw.tif": "TIFF"}[suffix]
+    exif = Image.Exif()
+    exif[274] = 6
+    options = {"compression": "tiff_lzw"} if suffix == "lzw.tif" else {}
+    Image.fromarray(noise).save(stream, kind, **({"exif": exif} if suffix in ("png", "jpg", "tif") else {}), **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "lzw.tif", "bmp", "jp2"])
+def test_damaged_bytes_are_read_or_refused(tmp_path, suffix):
+    whole = damaged_picture(suffix)
+    path = tmp_path / f"film.{suffix}"
+    path.write_bytes(whole)
+    assert read_image(path, 20).pixels.shape in ((20, 15), (15, 20))
+
+    @given(
+        st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=6),
+        st.one_of(st.none(), st.integers(0, len(whole))),
+        st.sampled_from([None, 20]),
+    )
+    @settings(max_examples=60, deadline=None)
+    def damaged(flips, end, side):
+        content = bytearray(whole)
+        for place, value in flips:
+            content[place] = value
+        path.write_bytes(content[:end])
+        for read in (lambda: read_image(path, side).pixels, lambda: stored_size(path)):
+            try:
+                read()
+            except InputError as error:
+                assert str(path) in str(error)
+
+    damaged()
