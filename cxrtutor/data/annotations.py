@@ -183,7 +183,7 @@ def read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
     opened = gzip.open if path.suffix == ".gz" else open
     with _explained(path), opened(path, "rt", encoding="utf-8-sig") as file:
-        lines = csv.reader(file)
+        lines = csv.reader(file, strict=True)  # a stray quotation mark would swallow rows
         try:
             for row in lines:
                 if any(row):

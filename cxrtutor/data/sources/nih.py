@@ -42,6 +42,7 @@ LABELS = (
 )
 ENTRY_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 ENTRY_COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "View Position")
+LISTS = ("train_val_list", "test_list")
 VALIDATION = {"train": 7 / 8, "validation": 1 / 8}
 """How patients of the owner's list `train_val` are shared out; with its list of tests it makes about 70, 10, 20 %."""
 
@@ -97,15 +98,14 @@ class Nih(Source):
         return {
             "table of images": next((path for path in entries if path.is_file()), entries[0]),
             "boxes": self.folder / "BBox_List_2017.csv",
-            "list for training": self.folder / "train_val_list.txt",
-            "list for tests": self.folder / "test_list.txt",
+            **{name: self.folder / f"{name}.txt" for name in LISTS},
         }
 
     def listing(self) -> Listing:
         """Every image of the table, with its boxes where it has any."""
         tables = self.tables()
         images, truth = ImageFolder(self.folder), truth_by_image(read_boxes(tables["boxes"]))
-        lists = {name: _names(tables[f"list for {name}"]) for name in ("training", "tests")}
+        lists = {name: _names(tables[name]) for name in LISTS}
         boxed = truth.values.keys() | truth.spoiled.keys()
 
         def read(place: str, image: str, row: dict[str, str]) -> Entry:
@@ -132,7 +132,11 @@ class Nih(Source):
             return not self.boxes_only or not image or image in boxed
 
         found = list_images((row for row in rows if wanted(row[1])), read)
-        lost = (f"{tables['boxes'].name}: {image} has boxes and is in no table." for image in sorted(boxed - listed))
+        lost = [
+            f"{tables[name].name}: {len(unknown)} images, such as {min(unknown)}, are not in the table of images."
+            for name, named in {"boxes": boxed, **lists}.items()
+            if (unknown := named - listed)
+        ]
         return replace(found, problems=(*truth.problems, *found.problems, *lost))
 
 
@@ -142,11 +146,11 @@ def _names(path: Path) -> frozenset[str]:
 
 
 def _split(image: str, patient: str, lists: Mapping[str, frozenset[str]]) -> str:
-    train, test = image in lists["training"], image in lists["tests"]
+    train, test = (image in lists[name] for name in LISTS)
     if train and test:
-        raise Skip(CONTRADICTING, "it stands in train_val_list.txt and in test_list.txt")
+        raise Skip(CONTRADICTING, f"it stands in both of {' and '.join(LISTS)}")
     if not train and not test:
-        raise Skip(NO_SPLIT, "it stands neither in train_val_list.txt nor in test_list.txt")
+        raise Skip(NO_SPLIT, f"it stands in none of {' and '.join(LISTS)}")
     return "test" if test else splits.hashed_split(patient, VALIDATION)
 
 

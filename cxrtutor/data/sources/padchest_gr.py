@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ...errors import InputError
 from .. import splits
@@ -35,7 +35,7 @@ LAYOUT = "PadChest-GR"
 KEYS = ("StudyID", "ImageID", "findings")
 REPORTS = "grounded_reports_20240819.json"
 TABLE = "master_table.csv"
-TABLE_COLUMNS = ("StudyID", "PatientID", "split")
+TABLE_COLUMNS = ("StudyID", "ImageID", "PatientID", "split")
 """Of the table, whose other columns are not needed here."""
 
 _CORNERS = ("boxes x1", "boxes y1", "boxes x2", "boxes y2")
@@ -78,7 +78,7 @@ def _studies(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     if not isinstance(content, list) or not all(isinstance(study, dict) for study in content):
         raise InputError(f"{path}: this is no file of PadChest-GR, which holds a list of objects, one a study.")
     for position, study in enumerate(content):
-        yield f"study {position}", PurePosixPath(str(study.get("ImageID") or "")).stem, study
+        yield f"study {position}", _stem(study.get("ImageID")), study
 
 
 def _findings(study: Mapping[str, Any]) -> list[Any]:
@@ -170,7 +170,7 @@ class PadChestGr(Source):
         Raises:
             InputError: a file is missing or is something else.
         """
-        images, known = ImageFolder(self.folder), _patients(self.folder / TABLE)
+        images, known = ImageFolder(self.folder), _studies_of_table(self.folder / TABLE)
         listed: set[str] = set()
 
         @cache  # studies that are alike give one object, by which the listing knows them
@@ -180,14 +180,16 @@ class PadChestGr(Source):
         def read(place: str, image: str, study: Mapping[str, Any]) -> Entry:
             name = str(study.get("StudyID") or "")
             listed.add(name)
-            found = known.get(name)
-            if found is None:
+            row = known.get(name)
+            if row is None:
                 raise Skip(NO_SPLIT, f"{TABLE} has no study {name!r}")
+            if row.image != image:
+                raise Skip(CONTRADICTING, f"{TABLE} says that study {name} has the image {row.image}")
             said = tuple(map(_said, _findings(study)))
             entry = Entry(
                 id=image,
-                patient=found[0],
-                split=found[1],
+                patient=row.patient,
+                split=row.split,
                 image=images.path(image, ".png"),
                 place=place,
                 study=name,
@@ -199,21 +201,38 @@ class PadChestGr(Source):
 
         rows = ((f"{REPORTS}, {place}", image, study) for place, image, study in _studies(self.folder / REPORTS))
         found = list_images(rows, read)
-        lost = (f"{TABLE}: study {study} has no report in {REPORTS}." for study in known.values if study not in listed)
+        lost = (
+            f"{TABLE}: study {study} with the image {row.image} is not in {REPORTS}."
+            for study, row in known.values.items()
+            if study not in listed
+        )
         return replace(found, problems=(*known.problems, *found.problems, *lost))
 
 
-def _patients(path: Path) -> LookUp[tuple[str, str]]:
-    """Patient and split of every study; the table repeats them for each of its labels."""
-    values: dict[str, tuple[str, str]] = {}
+class _Row(NamedTuple):
+    """What the table says of a study."""
+
+    image: str
+    patient: str
+    split: str
+
+
+def _studies_of_table(path: Path) -> LookUp[_Row]:
+    """The table by study; it repeats a study's row for each of its labels."""
+    values: dict[str, _Row] = {}
     spoiled: dict[str, tuple[str, str]] = {}
     problems = []
     for place, study, row in numbered(path, TABLE_COLUMNS, "StudyID"):
-        said = row.get("PatientID", ""), split_name(row.get("split", ""))
+        said = _Row(_stem(row.get("ImageID")), row.get("PatientID", ""), split_name(row.get("split", "")))
         if not study or not all(said):
-            blank = "StudyID" if not study else "PatientID" if not said[0] else "split"
-            problems.append(f"{place}, {blank}: is blank.")
+            blank = next(key for key, value in zip(TABLE_COLUMNS, (study, *said), strict=True) if not value)
+            problems.append(f"{place}, {blank}: is blank (study {study!r}, image {said.image!r}).")
         elif values.setdefault(study, said) != said:
-            problems.append(f"{place}: study {study} is of another patient or split than in an earlier row.")
+            problems.append(f"{place}: study {study} is of another image, patient or split than in an earlier row.")
             spoiled[study] = CONTRADICTING, problems[-1]
     return LookUp(values, spoiled, tuple(problems))
+
+
+def _stem(name: Any) -> str:
+    """An image's id, by its file name."""
+    return PurePosixPath(str(name or "")).stem

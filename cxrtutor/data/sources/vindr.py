@@ -239,8 +239,8 @@ class VinDr(Source):
             readers = {image: len(seen) for image, seen in opinions.seen.items()}
             drawn = read_boxes(boxes, images.size_if_readable, self.agreement, readers)
         part = _Part(None if self._is_kaggles else name, opinions, truth_by_image(drawn), images)
-        lost = sorted((part.truth.values.keys() | part.truth.spoiled.keys()) - opinions.places.keys())
-        opinions.problems.extend(f"{boxes.name}: {image} has boxes and no row of labels." for image in lost if image)
+        lost = sorted(_opinions_of_boxes(boxes).places.keys() - opinions.places.keys())
+        opinions.problems.extend(f"{boxes.name}: {image} has no row among the labels." for image in lost)
         return part
 
 
