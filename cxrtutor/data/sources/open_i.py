@@ -40,6 +40,11 @@ REPORTS = "ecgen-radiology"
 IMAGES = "NLMCXR_png"
 """The folder that `download` unpacks the films into."""
 
+READ_BY_HAND = Path(__file__).with_name("open_i_read.csv")
+"""What 150 sentences of the installed reports say, checked line by line against the text by a reader who is no
+radiologist: report, number of the sentence in it (from 0), finding, said (affirmed, denied, doubted) and side. Drawn at
+random from the different sentences that name a finding, half of them from those that deny one."""
+
 _SERVER = "https://openi.nlm.nih.gov/imgs/collections"
 
 
