@@ -121,11 +121,18 @@ def test_an_impossible_size_is_named(side: str) -> None:
 
 def test_tables_are_read_as_they_come(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_bytes(b'\xef\xbb\xbfa, b ,c\r\n1,"two, or\r\nthree" ,3\r\n\r\n4,5\r\n')
+    path.write_bytes(b'\xef\xbb\xbfa, b ,c\r\n1 ,"two, or\r\nthree", 3\r\n\r\n4,5\r\n')
     header, rows = read_table(path)
     assert header == ["a", "b", "c"]
     assert list(rows) == [(3, ["1", "two, or\nthree", "3"]), (5, ["4", "5"])]
     assert list(table_rows(path, "ab"))[1] == ("line 5", {"a": "4", "b": "5"})
+
+
+def test_a_stray_quotation_mark_swallows_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n1,"\n2,3\n4,5\n')
+    with pytest.raises(InputError, match=r"t\.csv, line 4: is no CSV"):
+        list(table_rows(path, "ab"))
 
 
 def test_a_packed_table_is_read_as_it_lies(tmp_path: Path) -> None:
