@@ -1,0 +1,130 @@
+"""How many images a second the engine prepares and the stream reads, with two workers. Run by `make bench`.
+
+Wall-clock seconds, since several processes work: on a machine that does something else meanwhile, all figures fall.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from measuring import seconds
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from cxrtutor.data import preparation
+from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.preparation import prepare
+from cxrtutor.data.source import About, Entry, Listing, Source
+from cxrtutor.data.streaming import StudyStream
+
+FILES, TIMES, TIMES_STREAMED = 24, 12, 60
+"""So many films, and how often each is prepared: what the disk holds ready, it holds ready for both."""
+STORED = (3000, 2500)
+SIDE = 512
+WORKERS = 2
+LEAST_GAIN = 1.5
+LEAST_STREAMED = 400
+
+
+@dataclass(frozen=True)
+class Films(Source):
+    """A folder of JPEG files, each under several ids."""
+
+    folder: Path
+    times: int
+
+    about: ClassVar[About] = About("films", "1", "CC0-1.0", True, "They are drawn by a bench.")
+
+    def asked_for(self) -> dict[str, Any]:
+        return {"times": self.times}
+
+    def tables(self) -> Mapping[str, Path]:
+        return {"films": self.folder}
+
+    def listing(self) -> Listing:
+        paths = sorted(self.folder.iterdir())
+        return Listing(
+            tuple(
+                Entry(f"{path.stem}-{number}", path.stem, "train", path, path.name)
+                for number in range(self.times)
+                for path in paths
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def films(report, tmp_path_factory) -> Path:
+    """Radiographs of realistic size: dark lungs, ribs and noise, as JPEG of MIMIC-CXR's quality."""
+    folder = tmp_path_factory.mktemp("films")
+    down, right = (axis.astype(np.float32) for axis in np.ogrid[0 : 1 : STORED[0] * 1j, 0 : 1 : STORED[1] * 1j])
+    for number in range(FILES):
+        rng = np.random.default_rng(number)
+        lungs = sum(np.exp(-(((down - 0.45) / 0.3) ** 2) - ((right - x) / 0.14) ** 2) for x in (0.3, 0.7))
+        ribs = np.sin(60 * down + 8 * np.abs(right - 0.5) + rng.uniform(0, 6)) * lungs
+        noise = rng.normal(0, 4, STORED).astype(np.float32)
+        values = np.clip(190 - 130 * lungs + 20 * ribs + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(values).save(folder / f"{number:02d}.jpg", quality=95)
+    return folder
+
+
+def test_preparing_is_faster_than_a_plain_loop(report, films, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "ENTRIES_PER_SHARD", FILES)  # few images, and yet work for all
+    turns: Iterator[int] = iter(range(100))
+
+    def plainly():
+        folder = tmp_path / f"plain-{next(turns)}"
+        folder.mkdir()
+        for path in films.iterdir():
+            with Image.open(path) as film:
+                scale = SIDE / max(film.size)
+                small = film.convert("L").resize((round(film.width * scale), round(film.height * scale)))
+            small.save(folder / f"{path.stem}.png")
+
+    def by_the_engine():
+        prepare(Films(films, TIMES), tmp_path / f"set-{next(turns)}", side=SIDE, workers=WORKERS)
+
+    taken = seconds({"plain": plainly, "engine": by_the_engine}, repeats=3, clock=time.perf_counter)
+    plain, engine = FILES / taken["plain"], FILES * TIMES / taken["engine"]
+    report.add(
+        "Preparing radiographs",
+        f"JPEG of {STORED[1]} x {STORED[0]} pixels to PNG of {SIDE}, by the clock on the wall. The engine with {WORKERS} "
+        f"workers, their start and the card included, is {engine / plain:.1f} times as fast as a plain Pillow loop in "
+        f"one process; at least {LEAST_GAIN} times is asked for. JPEG is decoded at a reduced scale, and PNG packed less "
+        "tightly.",
+        pd.DataFrame({"images per second": {"plain Pillow loop": plain, "prepare": engine}}).round(1),
+    )
+    assert engine >= LEAST_GAIN * plain
+
+
+def test_a_stream_is_fast_enough_for_training(report, films, tmp_path):
+    prepare(Films(films, TIMES_STREAMED), tmp_path / "set", side=224, workers=WORKERS)
+    studies = StudyDataset(tmp_path / "set", "train")
+    stream = StudyStream(studies)
+    found: dict[str, float] = {}
+    for workers in (0, WORKERS):
+        context = "fork" if workers else None
+        loader = DataLoader(stream, 32, num_workers=workers, collate_fn=stacked, multiprocessing_context=context)
+        taken = seconds({"epoch": lambda loader=loader: sum(map(len, loader))}, repeats=2, clock=time.perf_counter)
+        found[f"{workers or 'no'} workers"] = len(studies) / taken["epoch"]
+    order = np.random.default_rng(0).permutation(len(studies))[:200]
+    taken = seconds({"random": lambda: [studies[index] for index in order]}, repeats=1, clock=time.perf_counter)
+    found["random access, no workers"] = len(order) / taken["random"]
+    report.add(
+        "Reading prepared images",
+        f"{len(studies):,} studies with PNG images of 224 pixels, shuffled, in batches of 32, by the clock on the wall. A "
+        f"stream with {WORKERS} workers gives {found[f'{WORKERS} workers']:.0f} images a second; at least "
+        f"{LEAST_STREAMED} are asked for.",
+        pd.DataFrame({"images per second": found}).round(0),
+    )
+    assert found[f"{WORKERS} workers"] >= LEAST_STREAMED
+
+
+def stacked(studies):
+    return np.stack([study.image for study in studies])
