@@ -24,7 +24,7 @@ by a hash of their names, so that nobody is on both sides.
     python data_scripts/chexpert.py ~/data/CheXpert-v1.0-small --validation-images 5000 \\
         --output ~/data/prepared/chexpert
 
-It takes an hour on two cores and 25 GB of disk (a quarter with `--encoding jpeg`). Stopped at any point, the same
+It takes an hour on two cores and 25 GB of disk (half with `--encoding jpeg`). Stopped at any point, the same
 command goes on.
 """
 

@@ -27,7 +27,7 @@ in BioViL's paper, and other films of the same patients stay in training. All el
     python data_scripts/mimic_cxr.py ~/data/mimic-cxr-jpg ~/data/mimic-cxr \\
         --hold-out ~/data/ms-cxr/MS_CXR_Local_Alignment_v1.1.0.csv --output ~/data/prepared/mimic-cxr --workers 8
 
-At the default side of 512 pixels it takes about 40 GB of disk (10 GB with `--encoding jpeg`). The tables are read in
+At the default side of 512 pixels it takes some 35 GB of disk (half with `--encoding jpeg`). The tables are read in
 seconds; the images take hours. Stopped at any point, the same command goes on.
 """
 
@@ -48,7 +48,10 @@ def main(
     output: Output,
     labeler: Annotated[Literal["chexpert", "negbio"], typer.Option(help="Whose labels of the reports.")] = "chexpert",
     radiologists: Annotated[
-        bool, typer.Option("--radiologists", help="Labels of mimic-cxr-2.1.0-test-set-labeled.csv, where it has any.")
+        bool,
+        typer.Option(
+            "--radiologists", metavar="", help="Labels of mimic-cxr-2.1.0-test-set-labeled.csv, where it has any."
+        ),
     ] = False,
     hold_out: Annotated[Path | None, typer.Option(help="An MS-CXR file (CSV or JSON) to hold out.")] = None,
     hold_out_by: Annotated[

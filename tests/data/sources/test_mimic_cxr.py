@@ -13,6 +13,9 @@ from data.truth_layouts import Marked, ms_cxr_csv, ms_cxr_json, written
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.preparation import prepare
+from cxrtutor.data.prepared import read_card
 from cxrtutor.data.sources.mimic_cxr import MimicCxr
 from cxrtutor.errors import InputError
 
@@ -90,8 +93,7 @@ def test_what_a_model_is_measured_on_is_held_out(form: str, by: Any, expected: s
         Marked(row[2], "Pneumonia", "left lower opacity", (5, 5, 9, 9), (61, 50), row[0], "train")
         for row in (MIMIC_IMAGES[2], MIMIC_IMAGES[4])
     ]
-    # A row that cannot be read holds out as well.
-    marks[1] = marks[1]._replace(box=(5, 5, 0, 9))
+    marks[0] = marks[0]._replace(box=(5, 5, 0, 9))  # a row that cannot be read holds out as well
     path = {"csv": ms_cxr_csv, "json": ms_cxr_json}[form](tmp_path / f"held.{form}", marks)
     read = source(tmp_path, hold_out=path, hold_out_by=by)
     found = read.listing()
@@ -99,6 +101,21 @@ def test_what_a_model_is_measured_on_is_held_out(form: str, by: Any, expected: s
     assert held == {MIMIC_IMAGES[number][2] for number in expected}
     assert len(found.entries) == 7 and sum("is 0, so that the box has no area" in one for one in found.problems) == 1
     assert read.asked_for()["held out by"] == by and read.tables()["images to hold out"] == path
+
+
+def test_held_out_images_are_a_split_of_the_prepared_set(tmp_path: Path) -> None:
+    image = MIMIC_IMAGES[4]
+    marks = [Marked(image[2], "Edema", "edema", (5, 5, 9, 9), (61, 50))]
+    read = source(tmp_path, hold_out=ms_cxr_csv(tmp_path / "held.csv", marks), hold_out_by="image")
+    folder = prepare(read, tmp_path / "out", workers=1)
+    [study] = StudyDataset(folder, "held-out")
+    assert (study.id, study.study, study.view, study.labels["Fracture"]) == (image[2], image[1], "AP", 0)
+    card = read_card(folder)
+    assert card["splits"] == {"train": 2, "held-out": 1, "validation": 2, "test": 2}
+    assert card["asked_for"]["options"]["held out by"] == "image"
+    assert "images to hold out" in card["asked_for"]["tables"] and not card["redistribution"]
+    first = StudyDataset(folder, "train")[0].report.sentences[0]
+    assert first.text == "There is a small left pleural effusion, unchanged."
 
 
 def test_images_to_hold_out_that_are_not_there_are_told(tmp_path: Path) -> None:
