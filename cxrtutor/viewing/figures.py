@@ -127,6 +127,48 @@ def labelled_radiograph(image: Image, places: Mapping[str, tuple[float, float]],
     return axes.figure
 
 
+def report_beside_film(
+    image: Image,
+    lesions: Sequence[Region],
+    sentences: Sequence[str],
+    said: Sequence[str],
+    links: Sequence[Sequence[int]],
+) -> Figure:
+    """A film with its lesions outlined and numbered, and beside it the sentences of its report.
+
+    Args:
+        image: as for `show_radiograph`.
+        lesions: where they are.
+        sentences: in reading order.
+        said: for each sentence, what kind it is. Kinds are told by colours, in the order in which they first occur.
+        links: for each sentence, which of the lesions (indices) it speaks of; their numbers stand before it.
+    """
+    aspect = image.shape[0] / image.shape[1]
+    figure, (film, page) = panels(2, aspect=aspect)
+    show_radiograph(image, axes=film)
+    for number, lesion in enumerate(lesions, start=1):
+        outline(lesion, film)
+        rows, columns = np.nonzero(lesion)
+        name = film.text(columns.mean(), rows.mean(), str(number), ha="center", va="center", size=9, weight="bold")
+        name.set(color=colours.TRUTH, path_effects=[withStroke(linewidth=2.4, foreground=colours.CASING)])
+    colour_of = dict(zip(dict.fromkeys(said), colours.SERIES, strict=False))
+    wrapped = [fill(sentence, 46) for sentence in sentences]
+    line = 0.0
+    for text, kind, linked in zip(wrapped, said, links, strict=True):
+        lines = text.count("\n") + 1
+        page.barh(line + lines / 2 - 0.5, 0.014, lines - 0.1, 0, color=colour_of[kind])
+        page.text(0.085, line - 0.5, text, va="top", size=7.5, linespacing=1.35)
+        page.text(
+            0.05, line - 0.5, "\n".join(str(k + 1) for k in linked), ha="center", va="top", size=7.5, weight="bold"
+        )
+        line += lines + 0.55
+    handles = [Patch(color=colour, label=kind) for kind, colour in colour_of.items()]
+    page.legend(handles=handles, frameon=False, fontsize=7.5, loc="lower left", handlelength=0.9, borderaxespad=0)
+    page.set(xlim=(0, 1), ylim=(max(line + len(handles), 22 * aspect), -0.6))
+    page.set_axis_off()
+    return figure
+
+
 def show_heat_map(
     image: Image,
     heat: Float[np.ndarray, "heat_height heat_width"],
