@@ -105,7 +105,7 @@ class CovidRural(Source):
 
         found = list_images(((f"pngs_masks, {image}", image, None) for image in ids), read)
         strangers = tuple(
-            f"{self.lists[split].name}: there is no image {image}."
+            f"{self.lists[split].name}: there is no image {image!r}."
             for image, splits in listed.items()
             for split in splits
             if image not in ids

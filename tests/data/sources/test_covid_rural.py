@@ -80,7 +80,7 @@ def test_lists_give_the_splits(tmp_path: Path) -> None:
         IMAGES[2]: "contradicting rows",
         IMAGES[3]: "in none of the lists",
     }
-    assert found.problems == ("train.csv: there is no image nobody.",)
+    assert found.problems == ("train.csv: there is no image 'nobody'.",)
     assert set(lists.values()) < set(source.tables().values()) and source.asked_for() == {"splits": "the given lists"}
 
 
