@@ -3,7 +3,7 @@
 **What it is.** 3,578 radiographs of NIH's ChestX-ray14, in which three radiologists outlined 13 findings: 9,639 boxes,
 each with a contour. 611 films are normal. No reports.
 
-**How to obtain it.** No registration. Into one folder go
+**How to obtain it.** No registration: `--download` fetches it into the folder. Or put there yourself
 
 - `ChestX_Det_train.json` and `ChestX_Det_test.json` from https://github.com/Deepwise-AILab/ChestX-Det-Dataset
 - the images, unpacked there, of http://resource.deepwise.com/ChestX-Det/train_data.zip and
@@ -32,17 +32,23 @@ import typer
 
 from cxrtutor.data.prepare_command import AsJson, Encoding, Output, Side, Splits, Workers, run, start
 from cxrtutor.data.sources.chestx_det import ChestXDet
+from cxrtutor.data.sources.chestx_det import download as fetch_all
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="The folder of both lists and of the images.")],
     output: Output,
+    download: Annotated[
+        bool, typer.Option("--download", help="First fetch lists and images into FOLDER, where they are not there.")
+    ] = False,
     side: Side = 512,
     encoding: Encoding = "png",
     workers: Workers = 2,
     splits: Splits = None,
     as_json: AsJson = False,
 ) -> None:
+    if download:
+        fetch_all(folder)
     run(ChestXDet(folder), output, side=side, encoding=encoding, workers=workers, splits=splits, as_json=as_json)
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+from tqdm import tqdm
 
 from .. import store
 from ..errors import InputError
@@ -68,6 +73,33 @@ def fetch(url: str, folder: str | Path, *, sha256: str | None = None, name: str 
     return target
 
 
+def unpack(archive: Path, target: Path) -> None:
+    """Put all files of a tar or zip archive, flat, into a new folder, which is there whole or not at all.
+
+    Raises:
+        InputError: the archive is damaged or no archive, or the disk refuses.
+    """
+    try:
+        with store.new_folder(target) as new:
+            for name, content in _files_of(archive):
+                (new / Path(name).name).write_bytes(content)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{archive} cannot be unpacked ({error}). Delete it and download it again.") from error
+
+
+def _files_of(archive: Path) -> Iterator[tuple[str, bytes]]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as files:
+            for member in tqdm(files.infolist(), desc=f"unpacking {archive.name}", disable=None, delay=5):
+                if not member.is_dir():
+                    yield member.filename, files.read(member)
+        return
+    with tarfile.open(archive) as files:
+        for member in tqdm(files, desc=f"unpacking {archive.name}", disable=None, delay=5):
+            if member.isfile():
+                yield member.name, files.extractfile(member).read()
+
+
 @dataclass(frozen=True)
 class _Resuming:
     """Downloads for pooch into its temporary file, by way of one of our own that outlives an interruption."""
@@ -114,7 +146,6 @@ class _Resuming:
     def _receive(self, url: str) -> None:
         """One request: the rest of the file, or all of it where the server has another version or knows no parts."""
         import requests
-        from tqdm import tqdm
 
         start = self._received(url)
         headers = {"Accept-Encoding": "identity"}

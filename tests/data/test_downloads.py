@@ -4,14 +4,16 @@ import errno
 import hashlib
 import re
 import socket
+import tarfile
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
 from cxrtutor.data import downloads
-from cxrtutor.data.downloads import fetch
+from cxrtutor.data.downloads import fetch, unpack
 from cxrtutor.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -233,3 +235,29 @@ def test_a_broken_checksum_file_is_named(server, tmp_path):
     (tmp_path / "film set.zip.sha256").write_text("")
     with pytest.raises(InputError, match=r"\.sha256 holds no checksum"):
         fetch(server.url, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_is_unpacked_flat_and_whole(tmp_path, kind):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.png").write_bytes(b"film")
+    archive = tmp_path / f"set.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as files:
+            files.mkdir("train_data")
+            files.write(inside / "a.png", "train_data/a.png")
+            files.writestr("../../outside.png", b"elsewhere")
+    else:
+        with tarfile.open(archive, "w:gz") as files:
+            files.add(inside, "train_data")
+            files.add(inside / "a.png", "../../outside.png")
+    unpack(archive, tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.png", "outside.png"]
+    assert (tmp_path / "new" / "a.png").read_bytes() == b"film"
+
+    damaged = tmp_path / f"damaged.{kind}"
+    damaged.write_bytes(archive.read_bytes()[:60])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(damaged, tmp_path / "never")
+    assert not (tmp_path / "never").exists()

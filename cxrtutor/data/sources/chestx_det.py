@@ -18,6 +18,7 @@ from ...errors import InputError
 from .. import splits
 from ..annotations import Annotated, Annotations, Row, UnreadableRow, corner_box, gather, read_json
 from ..contours import contour_runs
+from ..downloads import fetch, unpack
 from ..image_folder import ImageFolder, SizeOf, entry_with_truth
 from ..listing import list_images
 from ..source import About, Entry, Listing, Source
@@ -42,6 +43,23 @@ FINDINGS = (
 FILES = {"train": "ChestX_Det_train.json", "test": "ChestX_Det_test.json"}
 
 _CORNERS = ("boxes x1", "boxes y1", "boxes x2", "boxes y2")
+
+
+_LISTS = "https://raw.githubusercontent.com/Deepwise-AILab/ChestX-Det-Dataset/main"
+_IMAGES = "http://resource.deepwise.com/ChestX-Det"
+
+
+def download(folder: Path) -> None:
+    """Fetch both lists and the images from their owner and unpack them, unless they are there already.
+
+    Raises:
+        InputError: a file cannot be fetched, or an archive cannot be unpacked.
+    """
+    for split, name in FILES.items():
+        if not (folder / name).is_file():
+            fetch(f"{_LISTS}/{name}", folder)
+        if not (folder / f"{split}_data").is_dir():
+            unpack(fetch(f"{_IMAGES}/{split}_data.zip", folder), folder / f"{split}_data")
 
 
 def read_list(path: Path, size_of: SizeOf) -> Annotations:

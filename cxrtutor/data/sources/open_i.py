@@ -15,18 +15,16 @@ from __future__ import annotations
 import importlib.util
 import re
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 from xml.etree import ElementTree
 
-from ... import store
 from ...errors import InputError
 from .. import splits
 from ..annotations import UnreadableRow
-from ..downloads import fetch
+from ..downloads import fetch, unpack
 from ..image_folder import ImageFolder
 from ..listing import LATERAL, NO_VIEW, LookUp, Skip, list_images, look_up
 from ..reports import parse_report
@@ -166,18 +164,7 @@ def download(folder: Path) -> None:
     """
     for name, unpacked in (("NLMCXR_reports.tgz", REPORTS), ("NLMCXR_png.tgz", IMAGES)):
         if not (folder / unpacked).is_dir():
-            _unpack(fetch(f"{_SERVER}/{name}", folder), folder / unpacked)
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    """All files of an archive, flat in a new folder, which is there whole or not at all."""
-    try:
-        with store.new_folder(target) as new, tarfile.open(archive) as files:
-            for member in files:
-                if member.isfile():
-                    (new / Path(member.name).name).write_bytes(files.extractfile(member).read())
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise InputError(f"{archive} cannot be unpacked ({error}). Delete it and download it again.") from error
+            unpack(fetch(f"{_SERVER}/{name}", folder), folder / unpacked)
 
 
 def read_reports(archive: Path | None = None) -> Iterator[tuple[str, Report]]:
