@@ -187,9 +187,12 @@ def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
 
 
 def _same_shape(drawn: tuple[int, int], stored: tuple[int, int]) -> bool:
-    """Whether one size is the other, scaled and rounded."""
-    (height, width), (rows, columns) = drawn, stored
-    return abs(width - columns * height / rows) <= 1 or abs(height - rows * width / columns) <= 1
+    """Whether one size is the other, scaled and rounded; to which of the two the rounding was done is not known."""
+
+    def scaled(a: tuple[int, int], b: tuple[int, int]) -> bool:
+        return abs(a[1] - b[1] * a[0] / b[0]) <= 1 or abs(a[0] - b[0] * a[1] / b[1]) <= 1
+
+    return scaled(drawn, stored) or scaled(stored, drawn)
 
 
 def _moved(truth: Annotated, geometry: Geometry) -> Finding:

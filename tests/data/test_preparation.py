@@ -331,6 +331,21 @@ def test_truth_of_another_scale_is_scaled_and_of_another_shape_is_not(tmp_path):
     assert "(40, 24)" in other.detail and "(81, 40)" in other.detail
 
 
+@pytest.mark.parametrize(
+    ("drawn", "stored", "fits"),
+    [
+        ((3056, 2544), (512, 426), True),  # 426.2
+        ((1024, 1024), (2022, 2022), True),
+        ((61, 50), (61, 51), True),
+        ((61, 50), (61, 52), False),
+        ((3056, 2544), (2544, 3056), False),
+        ((3056, 2544), (512, 428), False),
+    ],
+)
+def test_sizes_fit_that_are_each_other_scaled_and_rounded(drawn, stored, fits):
+    assert preparation._same_shape(drawn, stored) is fits is preparation._same_shape(stored, drawn)
+
+
 def test_truth_that_was_looked_for_becomes_a_label(tmp_path):
     looked_for = (
         truth("mass", (80, 40), (Box(1, 1, 2, 2),)),
