@@ -143,7 +143,7 @@ def check(paths: Iterable[Path]) -> Checked:
             counts[kind] += 1
             problems += found
             if site and kind == "pages":
-                marked |= set(restricted_sets(file.read_text(encoding="utf-8")))
+                marked |= set(restricted_sets(_text(file)))
         if site:
             counts["sites"] += 1
             problems += _ledger_problems(path, marked)
@@ -179,39 +179,40 @@ def _file_problems(path: Path) -> tuple[str, list[str]]:
         case ".parquet":
             return "Parquet files", list(_parquet_problems(path))
         case suffix if suffix in _TEXTS:
-            return "texts", list(_quotations(path, path.read_text(encoding="utf-8", errors="replace")))
+            return "texts", list(_quotations(path, _text(path)))
     return "other files", []
 
 
 def notebook_problems(path: Path) -> Iterator[str]:
     """Why a notebook must not be committed: its first output, the restricted sets that it opened, a quoted report."""
-    text = path.read_text(encoding="utf-8")
+    text = _text(path)
+    yield from _marks(path, text)
     try:
         cells = json.loads(text)["cells"]
+        sources = ["".join(cell["source"]) for cell in cells]
+        with_output = [
+            number
+            for number, cell in enumerate(cells, start=1)
+            if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None)
+        ]
     except (ValueError, KeyError, TypeError) as error:
         yield f"{path}: is no notebook that can be read ({error!r})."
         return
-    for name in restricted_sets(text):
-        yield f"{path}: shows data of {name}, which may not be redistributed."
-    for number, cell in enumerate(cells, start=1):
-        if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None):
-            yield f"{path}, cell {number}: has an output. Strip it: nbstripout --keep-id {path}"
-            break
-    yield from _quotations(path, "\n".join("".join(cell["source"]) for cell in cells))
+    if with_output:
+        yield f"{path}, cell {with_output[0]}: has an output. Strip it: nbstripout --keep-id {path}"
+    yield from _quotations(path, "\n".join(sources))
 
 
 def _page_problems(path: Path) -> Iterator[str]:
-    page = path.read_text(encoding="utf-8")
-    for name in restricted_sets(page):
-        yield f"{path}: shows data of {name}, which may not be redistributed."
+    page = _text(path)
+    yield from _marks(path, page)
     yield from _quotations(path, text_of(page))
 
 
 def _json_problems(path: Path) -> Iterator[str]:
     """Cards, and records made under a card."""
-    text = path.read_text(encoding="utf-8")
-    for name in restricted_sets(text):
-        yield f"{path}: shows data of {name}, which may not be redistributed."
+    text = _text(path)
+    yield from _marks(path, text)
     if '"redistribution"' not in text:
         return
     try:
@@ -244,6 +245,15 @@ def _ledger_problems(site: Path, marked: set[str]) -> Iterator[str]:
             f"{site}: its chapters opened {name}, which may not be redistributed. No page says so itself: the cell's "
             "output may be hidden, or the cell be gone. If it is gone, delete _build and build the book again."
         )
+
+
+def _marks(path: Path, text: str) -> Iterator[str]:
+    for name in restricted_sets(text):
+        yield f"{path}: shows data of {name}, which may not be redistributed."
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _quotations(path: Path, text: str) -> Iterator[str]:

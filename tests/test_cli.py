@@ -120,6 +120,8 @@ class TestHelp:
             (["evaluate"], "--protocol"),
             (["minimal-pairs"], "Chance is .5"),
             (["experiments"], "--records"),
+            (["guard"], "DICOM files"),
+            (["data", "deidentify"], "the patient"),
         ],
     )
     def test_every_command_has_a_manual(self, cxrtutor_: Callable[..., Ended], command: list[str], says: str) -> None:
@@ -130,7 +132,8 @@ class TestHelp:
     def test_the_manual_lists_every_command(self, cxrtutor_: Callable[..., Ended]) -> None:
         text = cxrtutor_("--help").out
         assert all(
-            name in text for name in ("data", "pretrain", "localize", "evaluate", "minimal-pairs", "experiments")
+            name in text
+            for name in ("data", "pretrain", "localize", "evaluate", "minimal-pairs", "experiments", "guard")
         )
 
     def test_version(self, cxrtutor_: Callable[..., Ended]) -> None:

@@ -15,7 +15,17 @@ import numpy as np
 
 from .. import store
 from ..errors import InputError
-from .dicom import RADIOGRAPHY, explained, read_dataset, refuse_what_is_no_film, stored_values
+from .dicom import (
+    LATERAL,
+    OBLIQUE,
+    RADIOGRAPHY,
+    explained,
+    frontal_view,
+    read_dataset,
+    refuse_what_is_no_film,
+    stored_values,
+    view_words,
+)
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -33,7 +43,6 @@ KEPT_WORDS = {
     "PresentationLUTShape": ("IDENTITY", "INVERSE"),
     "VOILUTFunction": ("LINEAR", "LINEAR_EXACT", "SIGMOID"),
     "LossyImageCompression": ("00", "01"),
-    "ViewPosition": ("PA", "AP", "LL", "RL", "RLD", "LLD", "RLO", "LLO"),
     "PatientOrientation": ("L", "R", "H", "F", "A", "P", "LF", "LH", "RF", "RH"),
 }
 """Tags of text, and the words that may stand in them; any other word is somebody's own and is left out."""
@@ -51,9 +60,9 @@ EMPTY = (
 def deidentify(source: str | Path | Dataset) -> Dataset:
     """A new data set that holds the film and nothing about the patient, the hospital or the day.
 
-    Kept are the stored pixels, their scale, windows, spacing, modality and view (`KEPT_NUMBERS`, `KEPT_WORDS`,
-    `KEPT_TABLES`). The pixels are decompressed, since a compressed stream has room for comments, and
-    bits beyond the stated number, where old machines put what is written over a film, are cleared.
+    Kept are the stored pixels, their scale, windows, spacing and modality (`KEPT_NUMBERS`, `KEPT_WORDS`, `KEPT_TABLES`)
+    and which view it is, in those words that are views. The pixels are decompressed, since a compressed stream has room
+    for comments, and bits beyond the stated number, where old machines put what is written over a film, are cleared.
 
     The new UIDs are made from a hash of what is kept, never from the old ones. So the same film always gets the same
     UIDs, and they say nothing that its pixels do not; but each film becomes a study of its own. A hash of the old UIDs
@@ -105,6 +114,9 @@ def _kept(original: Dataset) -> Dataset:
         words = [value] if isinstance(value, str) else list(value or ())
         if words and {word.upper() for word in words} <= set(known):
             setattr(kept, name, value)
+    side = [word for word in view_words(original) if word in (*LATERAL, *OBLIQUE)][:1]
+    if view := " ".join([word for word in (frontal_view(original), *side) if word]):
+        kept.ViewPosition = view  # what is no frontal view stays none
     for name in KEPT_TABLES:
         if items := original.get(name):
             setattr(kept, name, [_table(items[0])])

@@ -19,8 +19,9 @@ from .images import ImageFile, NotFrontal, fitted_size, percentile_window, shown
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_LATERAL = ("LATERAL", "LAT", "LL", "RL", "LLD", "RLD", "DECUBITUS")
-_OBLIQUE = ("OBLIQUE", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO")
+LATERAL = ("LATERAL", "LAT", "LL", "RL", "LLD", "RLD", "DECUBITUS")
+OBLIQUE = ("OBLIQUE", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO")
+"""The words by which files say that a film is no frontal view."""
 _JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 RADIOGRAPHY = ("CR", "DX", "RG", "RF", "OT", "")
 """The modalities under which films are filed; many archives leave it out."""
@@ -57,7 +58,7 @@ def read_dicom(path: str | Path, longest_side: int | None = None) -> ImageFile:
         turned = stored.shape[::-1] if turns[0] else stored.shape
         geometry = Geometry(stored.shape, fitted_size(*turned, longest_side), *turns)
         pixels = resized(geometry.turned(displayed(stored, dataset)), geometry.size)
-        return ImageFile(pixels, geometry, _spacing_of_pixels(dataset, geometry), _view(dataset))
+        return ImageFile(pixels, geometry, _spacing_of_pixels(dataset, geometry), frontal_view(dataset))
 
 
 def stored_size_of_dicom(path: Path) -> tuple[int, int]:
@@ -117,8 +118,8 @@ def refuse_what_is_no_film(dataset: Dataset, path: Path) -> None:
 
 
 def _refuse_other_views(dataset: Dataset, path: Path) -> None:
-    words = _view_words(dataset)
-    if not {*_LATERAL, *_OBLIQUE}.isdisjoint(words):
+    words = view_words(dataset)
+    if not {*LATERAL, *OBLIQUE}.isdisjoint(words):
         raise NotFrontal(
             f"{path} is no frontal view ({' '.join(words)}), and cxrtutor reads frontal films. Give the PA or AP film."
         )
@@ -301,14 +302,16 @@ def _spacing_of_pixels(dataset: Dataset, geometry: Geometry) -> tuple[float, flo
     return spacing[0] * (shape[0] / geometry.size[0]), spacing[1] * (shape[1] / geometry.size[1])
 
 
-def _view_words(dataset: Dataset) -> list[str]:
+def view_words(dataset: Dataset) -> list[str]:
+    """All that the header says about the view, in capitals, word by word."""
     codes = dataset.get("ViewCodeSequence") or []
     names = [dataset.get("ViewPosition"), *(code.get("CodeMeaning") for code in codes)]
     return " ".join(str(name).upper() for name in names if name).replace("-", " ").split()
 
 
-def _view(dataset: Dataset) -> str | None:
-    words = _view_words(dataset)
+def frontal_view(dataset: Dataset) -> str | None:
+    """ "PA" or "AP", or None where the header says neither."""
+    words = view_words(dataset)
     text = " ".join(words).replace("POSTERO ANTERIOR", "PA").replace("ANTERO POSTERIOR", "AP").split()
     return next((view for view in ("PA", "AP") if view in text), None)
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from cxrtutor.cli import app
 from cxrtutor.data.deidentify import KEPT_NUMBERS, KEPT_WORDS, deidentify, write_dicom
 from cxrtutor.data.dicom import read_dicom
+from cxrtutor.data.images import NotFrontal
 from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.errors import InputError
 
@@ -76,7 +77,35 @@ def test_a_look_up_table_is_kept_without_what_is_written_on_it(tmp_path):
     assert SECRET.encode() not in (tmp_path / "out.dcm").read_bytes()
 
 
-@given(st.lists(st.sampled_from([*TEXT_TAGS, *KEPT_WORDS]), max_size=40, unique=True), st.data())
+@pytest.mark.parametrize(
+    ("position", "code", "kept"),
+    [
+        ("PA", "", "PA"),
+        ("", "postero-anterior", "PA"),
+        ("AP LLD", "", "AP LLD"),
+        ("", "left lateral", "LATERAL"),
+        ("AP", "left anterior oblique", "AP OBLIQUE"),
+        (SECRET, SECRET, None),
+        ("PA", "left lateral decubitus LAT XTABLE", "PA LATERAL"),
+    ],
+)
+def test_a_view_stays_what_it_was(tmp_path, position, code, kept):
+    item = Dataset()
+    item.CodeMeaning = code
+    film = write(tmp_path / "film.dcm", ViewPosition=position, ViewCodeSequence=[item], PatientOrientation=["L", "F"])
+    clean = deidentify(film)
+    assert clean.get("ViewPosition") == kept
+    write_dicom(tmp_path / "out.dcm", clean)
+    outcomes = []
+    for path in (film, tmp_path / "out.dcm"):
+        try:
+            outcomes.append(read_dicom(path).view)
+        except NotFrontal:
+            outcomes.append("not frontal")
+    assert outcomes[0] == outcomes[1]
+
+
+@given(st.lists(st.sampled_from([*TEXT_TAGS, *KEPT_WORDS, "ViewPosition"]), max_size=40, unique=True), st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_but_the_standards_own_words_comes_through(tmp_path, tags, data):
     """A secret in any tag that takes text, in those of a maker, in a sequence and in an overlay."""
@@ -98,7 +127,14 @@ def test_no_text_but_the_standards_own_words_comes_through(tmp_path, tags, data)
     assert SECRET.encode() not in written and b"4711" not in written and b"20260304" not in written
     kept = {element.keyword for element in pydicom.dcmread(tmp_path / "out.dcm") if not element.is_empty}
     added = {"SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PixelData"}
-    assert kept <= {*KEPT_NUMBERS, *KEPT_WORDS, *added, "PatientIdentityRemoved", "DeidentificationMethod"}
+    assert kept <= {
+        *KEPT_NUMBERS,
+        *KEPT_WORDS,
+        *added,
+        "ViewPosition",
+        "PatientIdentityRemoved",
+        "DeidentificationMethod",
+    }
 
 
 def test_uids_depend_on_what_is_kept_alone(tmp_path):
