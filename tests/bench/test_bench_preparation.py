@@ -96,8 +96,8 @@ def test_preparing_is_faster_than_a_plain_loop(report, films, tmp_path, monkeypa
         "Preparing radiographs",
         f"JPEG of {STORED[1]} x {STORED[0]} pixels to PNG of {SIDE}, by the clock. The engine with {WORKERS} workers, "
         f"their start and the card included, is {engine / plain:.1f} times as fast as a plain Pillow loop in one "
-        f"process; at least {LEAST_GAIN} times is asked for. JPEG is decoded at a reduced scale, and PNG is packed less "
-        "tightly.",
+        f"process; at least {LEAST_GAIN} times is asked for. JPEG is decoded at a reduced scale, and PNG is packed "
+        "less tightly.",
         pd.DataFrame({"images per second": {"plain Pillow loop": plain, "prepare": engine}}).round(1),
     )
     assert engine >= LEAST_GAIN * plain
@@ -119,8 +119,8 @@ def test_a_stream_is_fast_enough_for_training(report, films, tmp_path):
     report.add(
         "Reading prepared images",
         f"{len(studies):,} studies with PNG images of 224 pixels, shuffled, in batches of 32, by the clock. A stream "
-        f"with {WORKERS} workers gives {found[f'{WORKERS} workers']:.0f} images a second; at least {LEAST_STREAMED} are "
-        "asked for.",
+        f"with {WORKERS} workers gives {found[f'{WORKERS} workers']:.0f} images a second; at least {LEAST_STREAMED} "
+        "are asked for.",
         pd.DataFrame({"images per second": found}).round(0),
     )
     assert found[f"{WORKERS} workers"] >= LEAST_STREAMED
