@@ -22,7 +22,7 @@ testing. Or give a list of your own with `--splits`.
 
     python data_scripts/rsna.py ~/data/rsna --output ~/data/prepared/rsna
 
-It takes about 20 minutes on two cores and 4 GB of disk. Stopped at any point, the same command goes on.
+It takes about 10 minutes on two cores and 4 GB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations
