@@ -91,7 +91,7 @@ function render(widget) {
     inverted: model.get("inverted"),
   });
   const whole = (value) => Math.round(value).toLocaleString("en").replace("-", "−");
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
   // The sliders reach every preset.
   const centres = presets.map(({ centre }) => centre);
