@@ -253,8 +253,8 @@ def test_sets_of_format_1_are_read_as_before(tmp_path):
     assert opened.card["key"] == store.content_key({"old": 1})
 
 
-def test_the_shipped_studies_are_still_of_format_1_or_newer_and_open():
+def test_the_shipped_studies_open():
     from cxrtutor.shipped import FOLDER
 
-    assert read_card(FOLDER / "studies")["key"] == "00f6dbe7e6de6ffc"
-    assert len(list(StudyDataset(FOLDER / "studies"))) == 12
+    studies = list(StudyDataset(FOLDER / "studies"))
+    assert len(studies) == 12 and all(study.findings and study.report.sentences for study in studies)
