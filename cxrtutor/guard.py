@@ -39,6 +39,9 @@ LEDGER_NAME = "data-sets-opened.jsonl"
 PROTECTED_WORDS = 6
 """Shorter sentences ("the lungs are clear") are anybody's words."""
 
+QUOTED_WORDS = 3
+"""How much of a protected sentence a message repeats, so that it can be found."""
+
 STOCK_PHRASE_REPORTS = 4
 """A sentence that so many reports hold word for word, alone or in another, is the trade's language, not an author's."""
 
@@ -258,8 +261,9 @@ def _text(path: Path) -> str:
 
 def _quotations(path: Path, text: str) -> Iterator[str]:
     found = next(quoted(text), None)
-    if found:
-        yield f"{path}: holds a sentence of an Open-I report: {found!r}"
+    if found:  # a log may be public too, so the message does not repeat it
+        opening = " ".join(words(found)[:QUOTED_WORDS])
+        yield f"{path}: holds a sentence of an Open-I report, which begins with {opening!r}."
 
 
 def forbids(value: Any) -> bool:
