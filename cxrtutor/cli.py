@@ -404,9 +404,17 @@ def evaluate_maps(
         typer.Option(
             help="The truth in its owner's layout: MS-CXR (CSV, JSON), RSNA stage 2 (CSV, also as MedKLIP lists it), "
             "COVID Rural (folder of masks), CheXlocalize (segmentations, annotations), SIIM-ACR (CSV), "
-            "NIH ChestX-ray14 (boxes), COCO JSON."
+            "NIH ChestX-ray14 (boxes), COCO JSON; and, with --images, VinDr-CXR (boxes, also as Kaggle lists them), "
+            "Object-CXR (CSV), PadChest-GR (JSON), ChestX-Det (JSON)."
         ),
     ],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of the set's images, at any depth, for a truth that does not say how large they are.",
+            show_default=False,
+        ),
+    ] = None,
     protocol: Annotated[
         str,
         typer.Option(
@@ -488,7 +496,7 @@ def evaluate_maps(
 
     if points and not human:
         raise InputError("--points are those of the human benchmark: give --human too.")
-    annotations = read_truth(truth)
+    annotations = read_truth(truth, images=images)
     found = measure_maps(
         folder,
         annotations,

@@ -26,6 +26,7 @@ from data.truth_layouts import (
     ms_cxr_csv,
     rectangle,
     salient_points,
+    written,
 )
 from PIL import Image
 from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
@@ -535,6 +536,23 @@ class TestEvaluateMaps:
     def test_a_missing_map_is_an_error(self, cxrtutor_: Callable[..., Ended], of_ms_cxr: list[object]) -> None:
         ended = cxrtutor_(*of_ms_cxr)
         assert ended.status == 2 and "1 of 3 questions have no map" in ended.err and "other__a-mass.npy" in ended.err
+
+    def test_a_truth_without_sizes_takes_them_from_the_images(
+        self, cxrtutor_: Callable[..., Ended], tmp_path: Path
+    ) -> None:
+        truth = written(tmp_path / "dev.csv", "image_path,annotation\n08001.jpg,0 5 10 25 40\n08002.jpg,\n")
+        seen = np.zeros((60, 50), np.float32)
+        seen[10:40, 5:25] = 1
+        for folder in ("maps", "dev"):
+            (tmp_path / folder).mkdir()
+        np.save(tmp_path / "maps" / "08001.npy", seen)
+        for image in ("08001", "08002"):
+            save(planted((60, 50), 20, 20, 5), tmp_path / "dev" / f"{image}.jpg", 8)
+        asked = ["evaluate-maps", tmp_path / "maps", "--truth", truth, "--protocol", "best", "--geometry", "image"]
+        ended = cxrtutor_(*asked)
+        assert ended.status == 2 and "does not say how large its images are" in ended.err
+        found = cxrtutor_(*asked, "--images", tmp_path / "dev", "--json").json
+        assert found["layout"] == "Object-CXR" and found["rows"]["maps"]["overall"]["iou"]["value"] == 1
 
     def test_the_help_says_how_files_are_named(self, cxrtutor_: Callable[..., Ended]) -> None:
         text = " ".join(cxrtutor_("evaluate-maps", "--help").out.split())

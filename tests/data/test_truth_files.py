@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data.real_layouts import picture
 from data.truth_layouts import (
     CHEXPERT,
     COVID,
@@ -66,6 +68,64 @@ def test_one_truth_in_every_layout(layout: str, write, tmp_path: Path) -> None:
     [present] = [one for one in found.findings if one.present]
     assert present.size == SIZE
     assert np.array_equal(truth_mask([present.finding()], SIZE), MASK)
+
+
+CORNERS = "300,500,500,600"
+WITHOUT_SIZES = [
+    ("VinDr-CXR", "annotations_test.csv", f"image_id,class_name,x_min,y_min,x_max,y_max\na,Edema,{CORNERS}\n"),
+    ("VinDr-CXR", "train.csv", f"image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\na,ILD,5,R1,{CORNERS}\n"),
+    ("Object-CXR", "train.csv", "image_path,annotation\na.jpg,0 300 500 500 600\n"),
+    ("Object-CXR", "dev.csv", "image_name,annotation\na.jpg,2 300 500 499 500 499 599 300 599\n"),
+    (
+        "ChestX-Det",
+        "ChestX_Det_test.json",
+        json.dumps(
+            [{"file_name": "a.png", "syms": ["Mass"], "boxes": [[300, 500, 499, 599]], "polygons": [CONTOUR]}],
+        ),
+    ),
+    (
+        "PadChest-GR",
+        "grounded_reports_20240819.json",
+        json.dumps(
+            [
+                {
+                    "StudyID": "1",
+                    "ImageID": "a.png",
+                    "findings": [
+                        {
+                            "sentence_en": "A mass.",
+                            "abnormal": True,
+                            "labels": ["mass"],
+                            "boxes": [[300 / 1024, 500 / 1024, 500 / 1024, 600 / 1024]],
+                        }
+                    ],
+                }
+            ]
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("layout", "name", "text"), WITHOUT_SIZES)
+def test_the_same_truth_where_only_images_tell_their_size(layout: str, name: str, text: str, tmp_path: Path) -> None:
+    path = written(tmp_path / name, text)
+    picture(tmp_path / "images" / "deep" / "a.png", 1, SIZE)
+    found = read_truth(path, images=tmp_path / "images")
+    assert found.layout == layout and found.problems == ()
+    [present] = [one for one in found.findings if one.present]
+    assert present.size == SIZE
+    assert np.array_equal(truth_mask([present.finding()], SIZE), MASK)
+
+
+@pytest.mark.parametrize(("layout", "name", "text"), WITHOUT_SIZES)
+def test_without_its_images_it_says_what_is_needed(layout: str, name: str, text: str, tmp_path: Path) -> None:
+    path = written(tmp_path / name, text)
+    with pytest.raises(InputError, match=rf"{name} does not say how large its images are.*--images"):
+        read_truth(path)
+    with pytest.raises(InputError, match="There is no folder"):
+        read_truth(path, images=tmp_path / "absent")
+    with pytest.raises(InputError, match=f"no annotation can be read from this file .{layout}.*there is no image 'a'"):
+        read_truth(path, images=tmp_path)
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.csv", "a,b\n1,2\n"), ("a.json", "[]"), ("a.json", "{}")])
