@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from .. import splits
 from ..annotations import Annotated, Annotations, UnreadableRow, corner_box, gather, read_table, table_rows
@@ -32,6 +32,7 @@ ANNOTATION = "annotation"
 FINDING = "foreign object"
 TABLES = {"train": "train.csv", "validation": "dev.csv"}
 
+_RECTANGLE, _ELLIPSE, _POLYGON = "0", "1", "2"
 _CORNERS = (f"{ANNOTATION} x1", f"{ANNOTATION} y1", f"{ANNOTATION} x2", f"{ANNOTATION} y2")
 
 
@@ -56,13 +57,14 @@ def annotated(image: str, text: str, size: tuple[int, int]) -> Annotated:
         UnreadableRow: it is not what the layout allows.
     """
     objects = [_object(one, size) for one in text.split(";") if one.strip()]
-    boxes = tuple(box for box, _ in objects)
-    if all(mask is None for _, mask in objects):
+    boxes = tuple(one.box for one in objects)
+    if all(one.kind == _RECTANGLE for one in objects):
         return Annotated(image, FINDING, FINDING, size, boxes)
-    union = np.zeros(size, bool)
-    for box, mask in objects:
-        union |= _rectangle(box, size) if mask is None else mask
-    return Annotated(image, FINDING, FINDING, size, boxes, RunLengths.of(union))
+    mask = contour_runs([one.points for one in objects if one.kind == _POLYGON], size, ANNOTATION).mask()
+    for one in objects:
+        if one.kind != _POLYGON:
+            _fill(mask, one)
+    return Annotated(image, FINDING, FINDING, size, boxes, RunLengths.of(mask))
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
@@ -73,42 +75,39 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
         yield place, PurePosixPath(row.get(column, "")).stem, row.get(ANNOTATION, "")
 
 
-def _object(text: str, size: tuple[int, int]) -> tuple[Box, Bool[np.ndarray, "height width"] | None]:
-    """An object's box, and its mask unless it is a rectangle."""
+class _Object(NamedTuple):
+    """One object; a rectangle or an ellipse has two points, the corners of its box."""
+
+    kind: str
+    box: Box
+    points: Float[np.ndarray, "points 2"]
+
+
+def _object(text: str, size: tuple[int, int]) -> _Object:
     kind, *values = text.split()
-    if kind not in ("0", "1", "2"):
+    if kind not in (_RECTANGLE, _ELLIPSE, _POLYGON):
         raise UnreadableRow(ANNOTATION, f"{text.strip()!r} is neither rectangle (0), ellipse (1) nor polygon (2)")
     try:
         points = np.array(values, dtype=float).reshape(-1, 2)
     except ValueError:
         raise UnreadableRow(ANNOTATION, f"{text.strip()!r} does not give points x y after its kind") from None
-    if len(points) != 2 if kind != "2" else len(points) < 3:
-        wanted = "three or more points" if kind == "2" else "two corners"
+    if len(points) < 3 if kind == _POLYGON else len(points) != 2:
+        wanted = "three or more points" if kind == _POLYGON else "two corners"
         raise UnreadableRow(ANNOTATION, f"{text.strip()!r} does not give {wanted} after its kind")
-    low, high = (points[0], points[1]) if kind != "2" else (points.min(axis=0), points.max(axis=0))
+    low, high = (points.min(axis=0), points.max(axis=0)) if kind == _POLYGON else points
     box = corner_box(dict(zip(_CORNERS, (*low.tolist(), *high.tolist()), strict=True)), _CORNERS, size)
-    if kind == "0":
-        return box, None
-    return box, _ellipse(box, size) if kind == "1" else contour_runs([points], size, ANNOTATION).mask()
+    return _Object(kind, box, points)
 
 
-def _rectangle(box: Box, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
-    """The pixels whose centre lies in a box."""
-    down, right = _from_centre(box, size)
-    return (np.abs(down) <= 1)[:, None] & (np.abs(right) <= 1)
-
-
-def _ellipse(box: Box, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
-    """The pixels whose centre lies in the ellipse that fills a box."""
-    down, right = _from_centre(box, size)
-    return (down**2)[:, None] + right**2 <= 1
-
-
-def _from_centre(box: Box, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """How far rows and columns of pixels are from the box's centre, 1 at its sides."""
-    rows, columns = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
-    down = (rows - box.y - box.height / 2) / (box.height / 2)
-    return down, (columns - box.x - box.width / 2) / (box.width / 2)
+def _fill(mask: Bool[np.ndarray, "height width"], one: _Object) -> None:
+    """Add to a mask the pixels whose centre lies in a rectangle or an ellipse."""
+    (left, top), (right, bottom) = np.floor(one.points[0]).clip(0), np.ceil(one.points[1])
+    window = mask[int(top) : int(bottom), int(left) : int(right)]
+    rows, columns = np.mgrid[: window.shape[0], : window.shape[1]] + 0.5
+    # How far a pixel's centre is from the middle, 1 at the sides of the box.
+    down = np.abs(rows + top - one.box.y - one.box.height / 2) / (one.box.height / 2)
+    aside = np.abs(columns + left - one.box.x - one.box.width / 2) / (one.box.width / 2)
+    window |= down**2 + aside**2 <= 1 if one.kind == _ELLIPSE else np.maximum(down, aside) <= 1
 
 
 @dataclass(frozen=True)
