@@ -80,6 +80,13 @@ def test_a_sentence_that_is_said_twice_is_one_finding(tmp_path: Path) -> None:
     assert len(entry.truth) == 1 and [line.findings for line in entry.report.sentences] == [(0,), (0,)]
 
 
+def test_a_sentence_of_nothing_abnormal_labels_nothing(tmp_path: Path) -> None:
+    padchest_gr(tmp_path)
+    change(tmp_path, lambda studies: studies[3]["findings"][0].update({"labels": ["cardiomegaly"], "boxes": []}))
+    entry = PadChestGr(tmp_path).listing().entries[3]
+    assert entry.labels == {} and entry.truth == () and entry.annotated
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said", "reason"),
     [

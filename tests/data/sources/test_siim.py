@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cxrtutor.data.run_lengths import RunLengths
 from cxrtutor.data.sources.open_i import installed_archive
 from cxrtutor.data.sources.siim import Siim, read_csv
+from cxrtutor.data.splits import hashed_split
 from cxrtutor.errors import InputError
 
 A = "1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819"
@@ -66,6 +67,7 @@ def test_every_image_is_listed_once_wherever_it_lies(tmp_path: Path) -> None:
     listing = Siim(*map(Path, shipped.arguments)).listing()
     assert [entry.id for entry in listing.entries] == list(SIIM_IMAGES) and listing.problems == listing.skipped == ()
     assert {entry.image for entry in listing.entries} == set(shipped.images)
+    assert all(entry.split == hashed_split(entry.id) and entry.patient == entry.id for entry in listing.entries)
     assert [entry.truth[0].present for entry in listing.entries] == [False, True, False, True, False, False]
     assert listing.entries[1].truth[0].runs.area == 1300 and listing.entries[1].place == "train-rle.csv, line 3"
     other = dicom(tmp_path / "flat" / f"{A}.dcm", 1)

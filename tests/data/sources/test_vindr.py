@@ -123,6 +123,13 @@ def test_broken_rows_are_named_and_their_images_skipped(tmp_path: Path) -> None:
         assert words in said, said
 
 
+def test_a_film_whose_size_cannot_be_read_is_not_taken_for_a_normal_one(tmp_path: Path) -> None:
+    films = vindr(tmp_path).images
+    films[1].write_bytes(films[1].read_bytes()[:400])
+    [skipped] = VinDr(tmp_path).listing().skipped
+    assert (skipped.id, skipped.reason) == (HEART, "image cannot be read") and str(films[1]) in skipped.detail
+
+
 def test_nobody_agrees_with_fewer_than_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 readers cannot agree"):
         VinDr(tmp_path, 0)
