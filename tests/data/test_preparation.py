@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from data.real_layouts import film
+from data.real_layouts import dicom, film
 from PIL import Image
 
 from cxrtutor.data import preparation
@@ -26,6 +26,7 @@ from cxrtutor.data.preparation import prepare, prepare_shard, read_entry
 from cxrtutor.data.reports import parse_report
 from cxrtutor.data.run_lengths import RunLengths
 from cxrtutor.data.source import About, Entry, Listing, Skipped, Source
+from cxrtutor.data.study import Study
 from cxrtutor.errors import InputError
 
 SIZE = (60, 48)
@@ -368,6 +369,16 @@ def test_a_report_is_read_or_handed_on(tmp_path):
     assert [s.text for s in read_entry(entry(tmp_path / "a.png", film(1), report=path)).report.sentences] == [
         "Normal caf�."
     ]
+
+
+def test_a_file_may_tell_its_view_where_the_tables_do_not(tmp_path):
+    def read(view: str, table: str | None = None) -> Study | Skipped:
+        path = dicom(tmp_path / f"{view}.dcm", 1, ViewPosition=view)
+        return read_entry(Entry("a", "p", "train", path, "table.csv, line 7", view=table), 32)
+
+    assert (read("PA").view, read("PA", "AP").view, read("", "AP").view, read("").view) == ("PA", "AP", "AP", None)
+    lateral = read("LL")
+    assert lateral.reason == "no frontal view" and lateral.detail.startswith("table.csv, line 7: ")
 
 
 def test_a_shard_that_is_there_is_not_made_again(tmp_path):
