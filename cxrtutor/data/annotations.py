@@ -264,7 +264,7 @@ def number(row: Mapping[str, Any], key: str) -> float:
     value = row.get(key, "")
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UnreadableRow(key, f"{value!r} is no number" if value != "" else "is blank") from None
     if not np.isfinite(found):
         raise UnreadableRow(key, f"{value!r} is no number")

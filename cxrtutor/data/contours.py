@@ -11,6 +11,9 @@ from PIL import Image, ImageDraw
 from .annotations import UnreadableRow
 from .run_lengths import RunLengths
 
+_FAR = 1e6
+"""Beyond any image; what Pillow draws of a coordinate that does not fit into 32 bits is somewhere else."""
+
 
 def contour_runs(contours: Sequence[Any], size: tuple[int, int], key: str) -> RunLengths:
     """The pixels inside or on any of several contours, each a list of points (x, y).
@@ -24,7 +27,7 @@ def contour_runs(contours: Sequence[Any], size: tuple[int, int], key: str) -> Ru
         key: what the contours stand under, for messages.
 
     Raises:
-        UnreadableRow: a contour has fewer than two points, or a coordinate is no finite number.
+        UnreadableRow: a contour has fewer than two points, or a coordinate is no finite number or beyond any image.
     """
     if not contours:
         return RunLengths(size, np.array([size[0] * size[1]]))
@@ -32,9 +35,11 @@ def contour_runs(contours: Sequence[Any], size: tuple[int, int], key: str) -> Ru
     for number, contour in enumerate(contours):
         try:
             points = np.array(contour, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             points = np.array([])
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
             raise UnreadableRow(key, f"contour {number} is no list of two or more points [x, y]")
+        if np.abs(points).max() > _FAR:
+            raise UnreadableRow(key, f"contour {number} reaches {np.abs(points).max():g} pixels far")
         ImageDraw.Draw(drawing).polygon(list(map(tuple, points.tolist())), outline=1, fill=1)
     return RunLengths.of(np.asarray(drawing))

@@ -91,6 +91,7 @@ def test_what_is_present() -> None:
         ({"w": ""}, "w", "blank"),
         ({"x": "left"}, "x", "'left' is no number"),
         ({"y": "nan"}, "y", "no number"),
+        ({"y": 10**400}, "y", "no number"),
         ({"h": "inf"}, "h", "no number"),
         ({"w": "0"}, "w", "no area"),
         ({"h": "-3"}, "h", "no area"),

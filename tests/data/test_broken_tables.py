@@ -34,7 +34,8 @@ SETS: dict[str, tuple[Callable[[Path], Shipped], Callable[..., Source]]] = {
 PIECES = ("", "-1", "0", "1e999", "nan", "-7", "1 2 3", "0 1 1 9 9;", "|", "../../etc", "\x00", '"', "é", "x" * 300)
 ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\r\n")
 TEXT = st.sampled_from(PIECES) | st.text(ANY, max_size=12)
-JSON = st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | TEXT | st.lists(st.integers(-9, 99), max_size=5)
+NUMBERS = st.integers(-5, 5) | st.just(10**400) | st.floats()
+JSON = st.none() | st.booleans() | NUMBERS | TEXT | st.lists(st.integers(-9, 99), max_size=5)
 CHANGES = ("replace", "drop", "double")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxrtutor.data.annotations import UnreadableRow
 from cxrtutor.data.contours import contour_runs
 
 corners = st.tuples(st.integers(-3, 12), st.integers(-3, 12), st.integers(1, 9), st.integers(1, 9))
@@ -30,3 +32,18 @@ def test_a_triangle_covers_the_centres_within_it() -> None:
 
 def test_no_contour_is_an_empty_mask() -> None:
     assert not contour_runs([], (3, 4), "key").mask().any()
+
+
+@pytest.mark.parametrize("far", [3e9, -3e9, 1e300, float("inf"), float("nan"), 10**400, "x", None])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_coordinate_that_cannot_be_drawn_is_refused(far: object, place: int) -> None:
+    points = [[1, 1], [2, 30], [40, 5]]
+    points[1][place] = far
+    with pytest.raises(UnreadableRow, match="contour 1 ") as error:
+        contour_runs([[[1, 1], [2, 2]], points], (50, 60), "polygons")
+    assert error.value.key == "polygons"
+
+
+def test_what_reaches_beyond_the_border_is_cut_off() -> None:
+    mask = contour_runs([[[-1000, -1000], [1000, -1000], [1000, 2], [-1000, 2]]], (5, 6), "key").mask()
+    assert mask[:3].all() and not mask[3:].any()
