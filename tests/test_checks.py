@@ -71,6 +71,17 @@ def kept_pixels(heat, share):
 OTHER_SIDE = {"left": "right", "right": "left"}
 
 
+def denial(text, cues="no|without"):
+    return re.search(rf"\b({cues})\b", text) is not None
+
+
+def side_in(text, both):
+    words = set(re.findall(r"\w+", text))
+    if words & {*both} or {"left", "right"} <= words:
+        return "both"
+    return next((side for side in ("left", "right") if side in words), "none")
+
+
 def pairs_won(with_it, without):
     return sum(float(a > b) + float(a == b) / 2 for a in with_it for b in without)
 
@@ -867,6 +878,35 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
             lambda text: re.sub(r"\b(left|right)\b", lambda word: OTHER_SIDE[word[0].lower()], text, flags=re.I),
             "small letter",
         ),
+    ],
+    "chosen_sections": [
+        (lambda parts: {n.lower(): b.strip() for n, b in parts[::-1] if b.strip()}, "the last wins"),
+        (lambda parts: {n.lower(): b.strip() for n, b in parts}, "does not count"),
+        (lambda parts: {n: b.strip() for n, b in parts if b.strip()}, "small letters"),
+        (lambda parts: {n.lower(): b for n, b in parts if b.strip()}, "white space"),
+    ],
+    "split_at_stops": [
+        (lambda text: [one.strip() + "." for one in text.split(".") if one.strip()], "decimal point"),
+        (lambda text: re.split(r"(?<=\.)\s+", text.strip()), "Dr. Lee"),
+        (lambda text: re.split(r"(?<!Dr)\.\s+", text.strip()), "looks at one"),
+        (lambda text: re.split(r"(?<=\.)(?<!Dr\.) +", text.strip()), "any white space"),
+        (lambda text: re.split(r"(?<=\.)(?<!Dr\.)\s+", text), "is empty"),
+    ],
+    "is_denied": [
+        (lambda sentence, finding: "no" in sentence.lower().split(finding)[0] + finding, 'begins with "no"'),
+        (lambda sentence, finding: denial(sentence.lower().split(finding)[0]), 'ends at "but"'),
+        (lambda sentence, finding: denial(sentence.lower().split(" but ")[-1]), "denies what follows"),
+        (lambda sentence, finding: denial(sentence.split(finding)[0].split("but")[-1]), "has a capital"),
+        (
+            lambda sentence, finding: denial(sentence.lower().split(finding)[0].split("but")[-1], "no"),
+            '"without" denies too',
+        ),
+    ],
+    "side_named": [
+        (lambda sentence: next((s for s in ("left", "right") if s in sentence.lower()), "none"), "bright"),
+        (lambda sentence: (re.findall(r"\b(left|right|both)\b", sentence.lower()) or ["none"])[0], "not the only one"),
+        (lambda sentence: side_in(sentence.lower(), ("both",)), "means both"),
+        (lambda sentence: side_in(sentence.replace("Bi", "bi"), ("both", "bilateral")), "has a capital"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
