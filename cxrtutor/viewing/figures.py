@@ -127,14 +127,14 @@ def labelled_radiograph(image: Image, places: Mapping[str, tuple[float, float]],
     return axes.figure
 
 
-def report_beside_film(
+def film_and_report(
     image: Image,
     lesions: Sequence[Region],
     sentences: Sequence[str],
     said: Sequence[str],
     links: Sequence[Sequence[int]],
 ) -> Figure:
-    """A film with its lesions outlined and numbered, and beside it the sentences of its report.
+    """A film with its lesions outlined and numbered, and below it the sentences of its report.
 
     Args:
         image: as for `show_radiograph`.
@@ -143,28 +143,32 @@ def report_beside_film(
         said: for each sentence, what kind it is. Kinds are told by colours, in the order in which they first occur.
         links: for each sentence, which of the lesions (indices) it speaks of; their numbers stand before it.
     """
-    aspect = image.shape[0] / image.shape[1]
-    figure, (film, page) = panels(2, aspect=aspect)
+    wrapped = [fill(sentence, 58) for sentence in sentences]
+    colour_of = dict(zip(dict.fromkeys(said), colours.SERIES, strict=False))
+    lines = sum(text.count("\n") + 1.5 for text in wrapped) + len(colour_of) + 1
+    above, below = 0.8 * _PICTURE_WIDTH * image.shape[0] / image.shape[1], _LINE * lines
+    figure, (whole,) = panels(1, aspect=(above + below) / _PICTURE_WIDTH, width=_PICTURE_WIDTH)
+    whole.set_axis_off()
+    film = whole.inset_axes((0.1, below / (above + below), 0.8, above / (above + below)))
+    page = whole.inset_axes((0, 0, 1, below / (above + below)))
     show_radiograph(image, axes=film)
     for number, lesion in enumerate(lesions, start=1):
         outline(lesion, film)
         rows, columns = np.nonzero(lesion)
         name = film.text(columns.mean(), rows.mean(), str(number), ha="center", va="center", size=9, weight="bold")
         name.set(color=colours.TRUTH, path_effects=[withStroke(linewidth=2.4, foreground=colours.CASING)])
-    colour_of = dict(zip(dict.fromkeys(said), colours.SERIES, strict=False))
-    wrapped = [fill(sentence, 46) for sentence in sentences]
-    line = 0.0
+    top = 1.0
     for text, kind, linked in zip(wrapped, said, links, strict=True):
-        lines = text.count("\n") + 1
-        page.barh(line + lines / 2 - 0.5, 0.014, lines - 0.1, 0, color=colour_of[kind])
-        page.text(0.085, line - 0.5, text, va="top", size=7.5, linespacing=1.35)
+        height = text.count("\n") + 1
+        page.barh(top + height / 2, 0.016, height, 0, color=colour_of[kind])
+        page.text(0.1, top + 0.1, text, va="top", size=7.5, linespacing=1.3)
         page.text(
-            0.05, line - 0.5, "\n".join(str(k + 1) for k in linked), ha="center", va="top", size=7.5, weight="bold"
+            0.055, top + 0.1, ", ".join(str(k + 1) for k in linked), ha="center", va="top", size=7.5, weight="bold"
         )
-        line += lines + 0.55
+        top += height + 0.5
     handles = [Patch(color=colour, label=kind) for kind, colour in colour_of.items()]
     page.legend(handles=handles, frameon=False, fontsize=7.5, loc="lower left", handlelength=0.9, borderaxespad=0)
-    page.set(xlim=(0, 1), ylim=(max(line + len(handles), 22 * aspect), -0.6))
+    page.set(xlim=(0, 1), ylim=(lines + 0.5, 0))
     page.set_axis_off()
     return figure
 

@@ -270,16 +270,16 @@ def test_names_of_places_stand_in_the_nearer_margin_from_top_to_bottom_and_point
     assert axes.get_xlim() == (-0.5, 59.5) and axes.get_ylim() == (39.5, -0.5)
 
 
-def test_a_report_stands_beside_its_film_with_numbers_that_tie_them():
+def test_a_report_stands_below_its_film_with_numbers_that_tie_them():
     lesions = [np.zeros((40, 60), bool), np.zeros((40, 60), bool)]
     lesions[0][5:10, 10:20] = lesions[1][20:30, 40:50] = True
     sentences, said = ["Both.", "The second one, of which there is more to say than fits into one line.", "No."], "aab"
-    figure = figures.report_beside_film(IMAGE, lesions, sentences, said, [(0, 1), (1,), ()])
-    film, page = figure.axes
+    figure = figures.film_and_report(IMAGE, lesions, sentences, said, [(0, 1), (1,), ()])
+    film, page = figure.axes[0].child_axes
     numbers = {text.get_text(): text.get_position() for text in film.texts if text.get_text().isdigit()}
     assert numbers == {"1": (14.5, 7.0), "2": (44.5, 24.5)}
     told = [text.get_text() for text in page.texts]
-    assert [" ".join(text.split()) for text in told[::2]] == sentences and told[1::2] == ["1\n2", "2", ""]
+    assert [" ".join(text.split()) for text in told[::2]] == sentences and told[1::2] == ["1, 2", "2", ""]
     kinds = [bar.get_facecolor() for bar in page.patches]
     assert kinds[0] == kinds[1] != kinds[2]
     assert [text.get_text() for text in page.get_legend().get_texts()] == ["a", "b"]
