@@ -198,6 +198,7 @@ def window(
     Raises:
         InputError: there is no such function.
     """
+    centre = float(centre)  # a whole number below the film's unsigned values would wrap around
     match function:
         case "SIGMOID":
             return expit(4 * (values - centre) / width)

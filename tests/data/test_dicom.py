@@ -28,7 +28,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from cxrtutor.data.dicom import read_dicom
+from cxrtutor.data.dicom import read_dicom, window
 from cxrtutor.data.geometry import Geometry, resized
 from cxrtutor.data.images import NotFrontal, percentile_window, read_image, stored_size
 from cxrtutor.errors import InputError
@@ -95,6 +95,12 @@ def test_a_window_without_width_is_none(path):
     values = film(12)
     image = read_dicom(write(path, values, 12, WindowCenter=100, WindowWidth=0)).pixels
     np.testing.assert_allclose(image, percentile_window(values), atol=1e-6)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_unsigned_values_do_not_wrap_around(function):
+    values = np.array([0, 5, 10], np.uint8)
+    np.testing.assert_array_equal(window(values, 6, 8, function), window(values.astype(float), 6.0, 8.0, function))
 
 
 @pytest.mark.parametrize("entry_bits", [8, 12])
