@@ -17,7 +17,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from string import ascii_lowercase, ascii_uppercase
+from typing import Any, Literal
 
 Side = Literal["left", "right", "both"]
 
@@ -45,6 +47,9 @@ class Mention:
         told = ", ".join(word for word, is_said in said.items() if is_said)
         return f"{self.finding} ({told})" if told else self.finding
 
+
+_pattern = partial(re.compile, flags=re.ASCII)  # a page's JavaScript knows no other words
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)  # `lower` makes two letters of some, and spans would be off
 
 _HEART = r"(?:heart|cardiac (?:silhouette|size|contour)|cardiomediastinal silhouette|cardio-mediastinal silhouette)"
 TERMS = {
@@ -103,27 +108,26 @@ CUES = {
 """Words that govern the findings before or after them."""
 
 _FIRST = ("neither", "unlikely before", "denied before", "doubted before", "doubted after", "denied after")
-_CUE = re.compile("|".join(rf"(?P<c{k}>\b(?:{CUES[name]})\b)" for k, name in enumerate(_FIRST)))
-_TERM = re.compile("|".join(rf"(?P<t{k}>\b(?:{pattern})\b)" for k, pattern in enumerate(TERMS.values())))
+_CUE = _pattern("|".join(rf"(?P<c{k}>\b(?:{CUES[name]})\b)" for k, name in enumerate(_FIRST)))
+_TERM = _pattern("|".join(rf"(?P<t{k}>\b(?:{pattern})\b)" for k, pattern in enumerate(TERMS.values())))
 _NAMES = tuple(TERMS)
-_STOP = re.compile(
+_STOP = _pattern(
     r"[;:]|\b(?:but|however|although|though|except|otherwise|apart from|aside from|other than|which|whereas|while"
     r"|secondary to|due to|with (?=no |an? |stable|small|mild)|and (?=there|the |an? |no )|there (?:is|are))\b|[.] "
 )
-_VERB = re.compile(rf"\b(?:{_BE}|appears?|remains?|has|have|there|shows?|demonstrates?|represents?|normal|clear)\b")
-_NEW_THOUGHT = re.compile(
-    r" ?(?:and )?(?:an?|the|small|mild|minimal|moderate|large|trace|stable|unchanged|left|right)\b"
-)
-_ADJECTIVE = re.compile(r"\b(?:displaced|acute|focal|large|definite|visible|discrete|suspicious|obvious)$")
-_LIST = re.compile(r"\b(?:n?or|and/or)\b")
+_VERB = _pattern(rf"\b(?:{_BE}|appears?|remains?|has|have|there|shows?|demonstrates?|represents?|normal|clear)\b")
+_NEW_THOUGHT = _pattern(r" ?(?:and )?(?:an?|the|small|mild|minimal|moderate|large|trace|stable|unchanged|left|right)\b")
+_ADJECTIVE = _pattern(r"\b(?:displaced|acute|focal|large|definite|visible|discrete|suspicious|obvious)$")
+_LIST = _pattern(r"\b(?:n?or|and/or)\b")
+_JOINED = _pattern(r"\b(?:n?or|and)\b")
 
 _LEFT = r"left(?:-sided)?|lingular?|l[ul]l"
 _RIGHT = r"right(?:-sided)?|r[uml]l"
 _BOTH = r"bilateral(?:ly)?|both|bi-?(?:apical|basilar|basal)"
 _ELSEWHERE = r"(?! (?:heart|atri|ventric|jugular|internal|subclavian|picc|central|port|chest port|chest tube|arm))"
-_SIDE = re.compile(rf"\b(?:(?P<left>{_LEFT})|(?P<right>{_RIGHT})|(?P<both>{_BOTH}))\b{_ELSEWHERE}")
-_LARGER = re.compile(r"\b(?:larger|greater|worse|more(?: \w+)?) (?:on|in|at) the (?:left|right)\b")
-_PART = re.compile(r",|;|\b(?:and|with|or|but|without|as well as|together with)\b(?! (?:left|right)\b)")
+_SIDE = _pattern(rf"\b(?:(?P<left>{_LEFT})|(?P<right>{_RIGHT})|(?P<both>{_BOTH}))\b{_ELSEWHERE}")
+_LARGER = _pattern(r"\b(?:larger|greater|worse|more(?: \w+)?) (?:on|in|at) the (?:left|right)\b")
+_PART = _pattern(r",|;|\b(?:and|with|or|but|without|as well as|together with)\b(?! (?:left|right)\b)")
 _FARTHEST = 300
 """Letters that a scope spans at most; hardly a sentence of a report has more."""
 _SIDELESS = ("cardiomegaly", "edema")
@@ -135,7 +139,7 @@ def mentions(sentence: str) -> tuple[Mention, ...]:
     A side that is not said of the finding itself is the sentence's, unless the finding is denied. The time it takes
     grows in proportion to the length of the text, whatever the text.
     """
-    text = sentence.lower()
+    text = sentence.translate(_SMALL)
     terms = [(_NAMES[int(match.lastgroup[1:])], match.span()) for match in _TERM.finditer(text)]
     if not terms:
         return ()
@@ -149,6 +153,30 @@ def mentions(sentence: str) -> tuple[Mention, ...]:
         far = None if finding in _SIDELESS or negated else whole
         found.append(Mention(finding, span, negated, uncertain, near or far))
     return tuple(found)
+
+
+def rules() -> dict[str, Any]:
+    """All that the rules are made of, as JSON can hold it, for a page that has no Python (`sentence_rules.js`)."""
+    patterns = {
+        "term": _TERM,
+        "cue": _CUE,
+        "stop": _STOP,
+        "verb": _VERB,
+        "newThought": _NEW_THOUGHT,
+        "adjective": _ADJECTIVE,
+        "list": _LIST,
+        "joined": _JOINED,
+        "side": _SIDE,
+        "larger": _LARGER,
+        "part": _PART,
+    }
+    return {
+        "patterns": {name: pattern.pattern.replace("(?P<", "(?<") for name, pattern in patterns.items()},
+        "findings": list(_NAMES),
+        "cues": list(_FIRST),
+        "farthest": _FARTHEST,
+        "sideless": list(_SIDELESS),
+    }
 
 
 def _governing(text: str, spans: Sequence[tuple[int, int]]) -> list[set[str]]:
@@ -204,7 +232,7 @@ def _reach_back(text: str, end: int) -> int:
     comma = text.rfind(",", start, end)
     while comma >= 0:
         before = max(text.rfind(",", start, comma), start - 1)
-        joined = re.search(r"\b(?:n?or|and)\b", text[comma:end])
+        joined = _JOINED.search(text[comma:end])
         if not joined or _VERB.search(text, before + 1, comma):
             return comma
         comma = before if before >= start else -1
