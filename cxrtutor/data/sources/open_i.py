@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
