@@ -182,7 +182,7 @@ def _finite(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def window(
-    values: Num[np.ndarray, "*shape"], centre: float, width: float, function: str = "LINEAR"
+    values: Num[np.ndarray, "*shape"], centre: float | int, width: float | int, function: str = "LINEAR"
 ) -> Float[np.ndarray, "*shape"]:
     """Values around `centre` as intensities in [0, 1]; what lies further away than half the `width` is black or white.
 
