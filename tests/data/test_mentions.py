@@ -89,6 +89,7 @@ def test_what_looks_like_a_denial_and_is_none(sentence: str, wanted: str) -> Non
         ("Pneumonia is unlikely.", "pneumonia-?"),
         ("Effusion is also possible.", "effusion?"),
         ("There is pneumonia.", "pneumonia+"),
+        ("Probable edema secondary to cardiomegaly.", "edema?, cardiomegaly+"),
     ],
 )
 def test_doubts(sentence: str, wanted: str) -> None:
@@ -106,6 +107,7 @@ def test_doubts(sentence: str, wanted: str) -> None:
         ("Consolidation in the left and right lung.", "consolidation+ both"),
         ("Bibasilar atelectasis.", "atelectasis+ both"),
         ("Bilateral effusions, larger on the right.", "effusion+ both"),
+        ("The effusion is larger on the right.", "effusion+"),
         ("Nodule in the lingula.", "nodule+ left"),
         ("RML nodule.", "nodule+ right"),
         ("Left-sided pneumothorax.", "pneumothorax+ left"),

@@ -23,6 +23,7 @@ from cxrtutor.data.sources.open_i import (
     parse_xml,
     read_reports,
 )
+from cxrtutor.data.splits import hashed_split
 from cxrtutor.errors import InputError
 
 
@@ -139,6 +140,8 @@ def test_films_are_found_by_the_table_of_views(tmp_path: Path) -> None:
     assert Counter(one.reason for one in listing.skipped) == shipped.skipped
     first, second = listing.entries[:2]
     assert (first.id, first.patient, first.study) == ("CXR1_1_IM-0001-4001", "CXR1", "CXR1")
+    assert [entry.split for entry in listing.entries] == [hashed_split(entry.patient) for entry in listing.entries]
+    assert len({entry.split for entry in listing.entries}) > 1
     assert first.labels == {"normal": 1} and second.labels == {"Pleural Effusion": 1, "Opacity": 1}
     assert first.report.sections["findings"] == "The lungs are clear."
     assert [problem for problem in listing.problems if "5.xml: not well-formed" in problem] == list(listing.problems)
