@@ -15,7 +15,8 @@ copies call the table `train-rle.csv`. Given to this script are
 is prepared from it may be published.
 
 **Splits.** The owner published masks for the training images alone. They are split 70/15/15 by a hash of the image's
-name (nobody's patients are known). Or give a list of your own with `--splits`.
+name: the set names no patient, and no list is known to us that does. So one patient may be in training and in testing.
+Or give a list of your own with `--splits`.
 
 **An example.**
 

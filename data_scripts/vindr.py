@@ -20,7 +20,8 @@ that is prepared from it may be published.
 **Readers.** A finding is there if at least `--agreement` readers of an image drew it (2, if you do not say otherwise);
 its boxes are those of all who drew it. A label that so many gave is 1, one that nobody gave 0, what lies between is -1.
 
-**Splits.** The owner's, train and test. Images of the challenge are split 70/15/15 by a hash of their names.
+**Splits.** The owner's, train and test. Images of the challenge are split 70/15/15 by a hash of their names: no
+patient is named, and one may be on both sides.
 
 **An example.**
 

@@ -135,10 +135,21 @@ def look_up(path: Path, key: str, needed: Sequence[str], value: Callable[[dict[s
     Raises:
         InputError: the file is missing, is no table, or lacks a column.
     """
+    return look_up_rows(path, key, numbered(path, (key, *needed), key), value)
+
+
+def look_up_rows(path: Path, key: str, rows: Iterable[Row], value: Callable[[Any], T]) -> LookUp[T]:
+    """The same for a file of another kind.
+
+    Args:
+        path: the file, for messages.
+        key: what its rows call that by which they are looked up, for messages.
+        rows: in the order of the file.
+        value: what a row's content says; raises `UnreadableRow` where it cannot be read.
+    """
     values: dict[str, T] = {}
     spoiled: dict[str, tuple[str, str]] = {}
     problems = []
-    rows = numbered(path, (key, *needed), key)
     for place, name, row in tqdm(rows, desc=f"reading {path.name}", unit=" rows", disable=None, delay=2):
         try:
             if not name:

@@ -15,6 +15,8 @@ from .source import split_name
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 OURS = "ours: 70/15/15 by a hash of the patient"
 """What a source that splits by `hashed_split` and `SHARES` gives as "splits" in what it is `asked_for`."""
+OURS_BY_IMAGE = "ours: 70/15/15 by a hash of the image's name; one patient may be on both sides"
+"""The same of a source that cannot tell whom its images show."""
 OWNERS = "the owner's"
 READERS = "a list of the reader's"
 

@@ -1,7 +1,9 @@
 """RSNA Pneumonia Detection Challenge, stage 2: `stage_2_train_labels.csv`, and the table that MedKLIP made of it.
 
-All images are 1,024 x 1,024 pixels. A `patientId` names an image: one person may stand under several, and no file of
-the challenge tells which, so that no patient is known here. It is a part of NIH's ChestX-ray14 under other names.
+All images are 1,024 x 1,024 pixels, and a part of NIH's ChestX-ray14 under other names. A `patientId` names an image:
+one person may stand under several, and no file of Kaggle's archive tells which. RSNA published one that does,
+`pneumonia-challenge-dataset-mappings_2018.json`: a list of objects, in which `subset_img_id` is the image here and
+`img_id` NIH's (`00000013_005.png`), whose name begins with the patient. Its layout is as remembered [M].
 
 Source: Shih et al., Augmenting the National Institutes of Health chest radiograph dataset with expert annotations of
 possible pneumonia, Radiology: Artificial Intelligence 2019.
@@ -15,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..annotations import Annotated, Annotations, Row, UnreadableRow, box_of, gather, table_rows
-from ..listing import CONTRADICTING, Skip, list_images, numbered, truth_by_image
+from ...errors import InputError
+from ..annotations import Annotated, Annotations, Row, UnreadableRow, box_of, gather, read_json, table_rows
+from ..listing import CONTRADICTING, LookUp, Skip, list_images, look_up_rows, numbered, truth_by_image
 from ..source import About, Entry, Listing, Source
-from ..splits import OURS, hashed_split
+from ..splits import OURS, OURS_BY_IMAGE, hashed_split
 from ..study import Box
 
 LAYOUT = "RSNA stage 2"
@@ -31,6 +34,7 @@ CLASSES = ("Lung Opacity", "No Lung Opacity / Not Normal", "Normal")
 """Every image is in one. Boxes were drawn around lung opacities alone."""
 
 _IMAGE = re.compile(r"[\w-]{1,100}", re.ASCII)
+_OF_NIH = re.compile(r"0*(?P<patient>[1-9]\d{0,7})_\d{1,4}(?:\.png)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,13 @@ class Rsna(Source):
     Attributes:
         folder: what Kaggle's archive unpacks to.
         medklip: MedKLIP's table. Its images alone are listed then, with its boxes, and all are for testing.
+        mappings: RSNA's `pneumonia-challenge-dataset-mappings_2018.json`. Patients are NIH's then, and no patient is in
+            two splits; an image that it does not name is skipped. Without it, the image stands in for its patient.
     """
 
     folder: Path
     medklip: Path | None = None
+    mappings: Path | None = None
 
     about: ClassVar[About] = About(
         name="RSNA Pneumonia",
@@ -55,21 +62,27 @@ class Rsna(Source):
     )
 
     def asked_for(self) -> dict[str, Any]:
-        return {"splits": "all for testing", "table": "MedKLIP's"} if self.medklip else {"splits": OURS}
+        """Whose splits, and the table if it is not the challenge's."""
+        if self.medklip:
+            return {"splits": "all for testing", "table": "MedKLIP's"}
+        return {"splits": OURS if self.mappings else OURS_BY_IMAGE}
 
     def tables(self) -> Mapping[str, Path]:
-        return {
+        """Boxes, classes and images, and the mappings if they are given."""
+        needed = {
             "boxes": self.medklip or self.folder / "stage_2_train_labels.csv",
             "classes": self.folder / "stage_2_detailed_class_info.csv",
             "images": self.folder / "stage_2_train_images",
         }
+        return {**needed, "mappings to NIH's images": self.mappings} if self.mappings else needed
 
     def listing(self) -> Listing:
-        """Read boxes and classes.
+        """Read boxes and classes, and whom the images show.
 
         Raises:
             InputError: a table is missing, lacks a column, or nothing in it can be read.
         """
+        patients = read_mappings(self.mappings) if self.mappings else None
         boxes = self.tables()["boxes"]
         truth = truth_by_image(read_medklip(boxes) if self.medklip else read_labels(boxes))
         classes = self._classes()
@@ -81,10 +94,13 @@ class Rsna(Source):
             shown = classes.get(image, set())
             if len(shown) > 1:
                 raise Skip(CONTRADICTING, f"{self.tables()['classes'].name} says {' and '.join(sorted(shown))}")
+            patient = patients.get(image) if patients else image
+            if patient is None:
+                raise Skip("patient not stated", f"{self.mappings.name} does not name it")
             return Entry(
                 id=image,
-                patient=image,
-                split="test" if self.medklip else hashed_split(image),
+                patient=patient,
+                split="test" if self.medklip else hashed_split(patient),
                 image=self.tables()["images"] / f"{image}.dcm",
                 place=place,
                 truth=found,
@@ -98,7 +114,8 @@ class Rsna(Source):
             if image:  # a blank one stands among the problems
                 places.setdefault(image, place)
         found = list_images(((place, image, None) for image, place in places.items()), read)
-        return Listing(found.entries, found.skipped, (*truth.problems, *found.problems))
+        of_patients = patients.problems if patients else ()
+        return Listing(found.entries, found.skipped, (*truth.problems, *of_patients, *found.problems))
 
     def _classes(self) -> dict[str, set[str]]:
         """What the second table says of each image; it repeats a row for every box."""
@@ -143,6 +160,30 @@ def read_medklip(path: Path) -> Annotations:
             yield place, row.get("ID", ""), FINDING, row.get("boxes", "")
 
     return gather(path, MEDKLIP_LAYOUT, rows(), read)
+
+
+def read_mappings(path: Path) -> LookUp[str]:
+    """Read RSNA's mappings to NIH's images: the patient of every image, as NIH's own table spells it ("13").
+
+    Raises:
+        InputError: the file is missing or something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+        raise InputError(
+            f"{path}: this is no file of RSNA's mappings, which holds a list of objects, one an image. Give "
+            "pneumonia-challenge-dataset-mappings_2018.json."
+        )
+
+    def patient(mapping: Mapping[str, Any]) -> str:
+        found = _OF_NIH.fullmatch(str(mapping.get("img_id") or ""))
+        if found is None:
+            raise UnreadableRow("img_id", f"{mapping.get('img_id')!r} is no name of NIH's, such as 00000013_005.png")
+        return found["patient"]
+
+    key = "subset_img_id"
+    rows = ((f"{path.name}, object {n}", str(one.get(key) or "").strip(), one) for n, one in enumerate(content))
+    return look_up_rows(path, key, rows, patient)
 
 
 def _box(text: str) -> Box:

@@ -1,7 +1,8 @@
 """SIIM-ACR Pneumothorax: a table of run lengths, several rows an image, -1 where there is no pneumothorax.
 
 The header's second name begins with a space (`ImageId, EncodedPixels`), and so do values in older copies. All images
-are 1,024 x 1,024 pixels. No patient is named. Source: SIIM-ACR Pneumothorax Segmentation, Kaggle 2019.
+are 1,024 x 1,024 pixels. No patient is named, and no list that names them is known to us. Source: SIIM-ACR Pneumothorax
+Segmentation, Kaggle 2019.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Siim(Source):
 
     def asked_for(self) -> dict[str, Any]:
         """Whose splits."""
-        return {"splits": splits.OURS}
+        return {"splits": splits.OURS_BY_IMAGE}
 
     def tables(self) -> Mapping[str, Path]:
         """The table and the folder of images."""

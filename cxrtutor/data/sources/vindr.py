@@ -186,7 +186,7 @@ class VinDr(Source):
         return {
             "agreement": self.agreement,
             "only": self.only,
-            "splits": splits.OURS if self._is_kaggles else splits.OWNERS,
+            "splits": splits.OURS_BY_IMAGE if self._is_kaggles else splits.OWNERS,
         }
 
     def tables(self) -> Mapping[str, Path]:

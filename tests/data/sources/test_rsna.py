@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from data.real_layouts import RSNA_IMAGES, rsna, rsna_of_medklip
@@ -108,3 +110,55 @@ def test_a_table_of_classes_without_its_column_is_told(tmp_path: Path) -> None:
     written(tmp_path / "stage_2_detailed_class_info.csv", "patientId,klass\n")
     with pytest.raises(InputError, match=r"class_info\.csv.*'class'"):
         Rsna(tmp_path).listing()
+
+
+def mappings(path: Path, **changed: Any) -> Path:
+    """RSNA's file for all images, of which the first four show one patient; `changed` is added to the last object."""
+    content = [
+        {"subset_img_id": image, "img_id": f"{number // 4 + 13:08d}_{number:03d}.png", "orig_labels": ["No Finding"]}
+        for number, image in enumerate(RSNA_IMAGES)
+    ]
+    content[-1] |= changed
+    return written(path, json.dumps(content))
+
+
+def test_with_the_mappings_nobody_is_on_both_sides(tmp_path: Path) -> None:
+    rsna(tmp_path / "raw")
+    source = Rsna(tmp_path / "raw", mappings=mappings(tmp_path / "mappings.json"))
+    studies = StudyDataset(prepare(source, tmp_path / "set"))
+    assert [study.patient for study in studies] == ["13"] * 4 + ["14"] * 4
+    assert all(study.split == hashed_split(study.patient) for study in studies)
+    assert studies.card["details"]["split_by"] == "ours: 70/15/15 by a hash of the patient"
+    assert "mappings to NIH's images" in studies.card["asked_for"]["tables"]
+
+
+def test_without_them_it_is_said_that_one_patient_may_be_on_both_sides(tmp_path: Path) -> None:
+    rsna(tmp_path)
+    assert all(entry.patient == entry.id for entry in Rsna(tmp_path).listing().entries)
+    assert "one patient may be on both sides" in Rsna(tmp_path).asked_for()["splits"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "said"),
+    [
+        ({"img_id": "13_x"}, "row cannot be read", "mappings.json, object 7, img_id: '13_x' is no name of NIH's"),
+        ({"img_id": None}, "row cannot be read", "None is no name of NIH's"),
+        ({"subset_img_id": "another"}, "patient not stated", None),
+        ({"subset_img_id": ""}, "patient not stated", "object 7, subset_img_id: is blank"),
+        ({"subset_img_id": next(iter(RSNA_IMAGES))}, "patient not stated", "is listed twice, and otherwise"),
+    ],
+)
+def test_an_image_without_a_patient_is_skipped(
+    changed: dict[str, Any], reason: str, said: str | None, tmp_path: Path
+) -> None:
+    rsna(tmp_path)
+    listing = Rsna(tmp_path, mappings=mappings(tmp_path / "mappings.json", **changed)).listing()
+    assert (list(RSNA_IMAGES)[-1], reason) in {(one.id, one.reason) for one in listing.skipped}
+    assert said is None or any(said in problem for problem in listing.problems)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "null", "[{]"])
+def test_another_file_than_the_mappings_is_refused(text: str, tmp_path: Path) -> None:
+    rsna(tmp_path)
+    with pytest.raises(InputError, match=r"other\.json"):
+        Rsna(tmp_path, mappings=written(tmp_path / "other.json", text)).listing()

@@ -69,6 +69,7 @@ def test_every_image_is_listed_once_wherever_it_lies(tmp_path: Path) -> None:
     assert {entry.image for entry in listing.entries} == set(shipped.images)
     assert all(entry.split == hashed_split(entry.id) and entry.patient == entry.id for entry in listing.entries)
     assert [entry.truth[0].present for entry in listing.entries] == [False, True, False, True, False, False]
+    assert "one patient may be on both sides" in Siim(*map(Path, shipped.arguments)).asked_for()["splits"]
     assert listing.entries[1].truth[0].runs.area == 1300 and listing.entries[1].place == "train-rle.csv, line 3"
     other = dicom(tmp_path / "flat" / f"{A}.dcm", 1)
     assert Siim(Path(shipped.arguments[0]), other.parent).listing().entries[0].image == other
