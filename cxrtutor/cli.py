@@ -655,24 +655,35 @@ def experiments(
 def guard(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files, folders, built sites; by default what the repository publishes, and _build/html."),
+        typer.Argument(
+            help="Files, folders, built sites; by default all that git tracks or does not ignore, and _build/html."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that nothing is published that must not be: pages, widgets, notebooks, records, prepared sets.
 
     Refused are outputs in committed notebooks, whatever was made by a notebook that opened a restricted set, sentences
-    of Open-I reports, cards and Parquet files of restricted sets, DICOM files, and a site of which it is not known what
-    its chapters opened. Exit status 2 names the file and the reason.
+    of Open-I reports, cards and Parquet files of restricted sets, their owners' files, DICOM files, and a site of which
+    it is not known what its chapters opened. Exit status 2 names the file and the reason. What is in a picture, an
+    archive or weights is not understood: they are named, so that you can look at them.
     """
-    from .guard import PUBLISHED, check
+    from .guard import check, publishable
 
-    checked = check(paths or [path for name in PUBLISHED if (path := Path(name)).exists()])
+    checked = check(paths or publishable())
     if as_json:
-        _print_json({"checked": dict(checked.counts), "problems": list(checked.problems)})
+        not_understood = {kind: [str(file) for file in files] for kind, files in checked.not_understood.items()}
+        _print_json(
+            {"checked": dict(checked.counts), "problems": list(checked.problems), "not_understood": not_understood}
+        )
     else:
         looked_at = ", ".join(f"{number} {kind}" for kind, number in sorted(checked.counts.items())) or "nothing"
         typer.echo(f"Checked: {looked_at}.")
-        typer.echo("\n".join(["Not to be published:", *checked.problems]) if checked.problems else "May be published.")
+        if checked.problems:
+            typer.echo("\n".join(["Not to be published:", *checked.problems]))
+        else:
+            typer.echo("Nothing was found that must not be published.")
+        if checked.not_understood:
+            typer.echo(f"Not understood, so look at them yourself: {checked.left_to_look_at()}.")
     if checked.problems:
         raise typer.Exit(2)

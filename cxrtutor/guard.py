@@ -7,15 +7,20 @@ licence forbids derivatives. These rules follow:
 - A page whose kernel opened a set that may not be redistributed is restricted whole. The set itself leaves a mark in
   the cell's output, which is in the executed notebook and on the page made from it; and a build of the book notes it.
 - No page, notebook or text holds a sentence of an Open-I report.
-- Cards, records and Parquet files are of sets that may be redistributed. There are no DICOM files.
+- Cards, records and Parquet files are of sets that may be redistributed. There are no DICOM files, and no files that
+  bear an owner's name or lie where MIMIC-CXR has them; no table or record holds the id of one of its images.
+
+Pictures, archives and weights are counted and named, and not understood: somebody has to look at them.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import multiprocessing
 import os
 import re
+import subprocess
 import sys
 import tarfile
 from collections import Counter
@@ -50,10 +55,23 @@ MARK = "cxrtutor-restricted-data"
 """What an output carries, with the set's name as its value, when a set that may not be redistributed was opened."""
 
 PUBLISHED = ("README.md", "book", "chapters", "configs", "cxrtutor", "data_scripts", "tests", "_build/html")
-"""What of the repository is public, or may become so."""
+"""What of the repository is public, or may become so, where git does not tell."""
 
-_TEXTS = (".md", ".py", ".txt", ".yaml", ".yml", ".js", ".css")
+NAMED = 3
+"""How many of the files that are not understood a message names."""
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp")
+_NOT_UNDERSTOOD = ("pictures", "other files")
 _SKIPPED = ("__pycache__", ".ipynb_checkpoints")
+
+_OWNERS_FILE = re.compile(
+    r"(?:mimic-cxr-2\.|MS_CXR_Local_Alignment|stage_2_|(?:gt|hb)_\w+\.json$)"  # CheXlocalize has gt_ and hb_
+    r"|.*(?:^|/)p1\d/p1\d{7}/s5\d{7}(?:/|\.txt$)",
+    re.IGNORECASE,
+)
+"""What the owners of restricted sets call their files, and where MIMIC-CXR has its images and reports."""
+
+_MIMIC_IMAGE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{8}){4}\b")
 
 _marked: set[tuple[int, str]] = set()
 """The cell executions, by their number, and sets that were marked in this kernel."""
@@ -65,11 +83,20 @@ class Checked:
 
     Attributes:
         counts: how many of each kind were checked.
-        problems: why it must not be published, each with the file; empty where it may be.
+        problems: why it must not be published, each with the file; empty where nothing was found.
+        not_understood: files by kind of which nothing is known but their names.
     """
 
     counts: Mapping[str, int]
     problems: tuple[str, ...]
+    not_understood: Mapping[str, tuple[Path, ...]]
+
+    def left_to_look_at(self) -> str:
+        """The files that are not understood, in words: how many of each kind, and the names of a few."""
+        return "; ".join(
+            f"{len(files)} {kind} ({', '.join([*map(str, files[:NAMED]), *(['...'] if len(files) > NAMED else [])])})"
+            for kind, files in self.not_understood.items()
+        )
 
 
 def publishing() -> bool:
@@ -125,6 +152,28 @@ def check_site(site: Path) -> None:
     _refuse(check([site]).problems)
 
 
+def publishable() -> list[Path]:
+    """All that the repository here publishes, or may: the files that git tracks or does not ignore, and a built site.
+
+    Where git does not tell, it is what `PUBLISHED` names.
+    """
+    root = _git("rev-parse", "--show-toplevel")
+    if root is None:
+        return [path for name in PUBLISHED if (path := Path(name)).exists()]
+    top = Path(os.path.relpath(root.rstrip("\n")))
+    names = _git("-C", str(top), "ls-files", "-coz", "--exclude-standard") or ""
+    files = [path for name in sorted(set(names.split("\0")) - {""}) if (path := top / name).is_file()]
+    return [*files, *(site for site in [top / "_build/html"] if site.exists())]
+
+
+def _git(*arguments: str) -> str | None:
+    """What git answers; None where it is not installed or this is no repository."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def check(paths: Iterable[Path]) -> Checked:
     """Check files, and all that is in folders; a folder with an `index.html` is a built site, and has a ledger.
 
@@ -136,6 +185,7 @@ def check(paths: Iterable[Path]) -> Checked:
         raise InputError("There is nothing to check here. Run it in the repository, or name files and folders.")
     counts: Counter[str] = Counter()
     problems: list[str] = []
+    not_understood: dict[str, list[Path]] = {}
     for path in paths:
         if not path.exists():
             raise InputError(f"There is no {path} to check. Check the path.")
@@ -145,12 +195,14 @@ def check(paths: Iterable[Path]) -> Checked:
             kind, found = _file_problems(file)
             counts[kind] += 1
             problems += found
+            if kind in _NOT_UNDERSTOOD:
+                not_understood.setdefault(kind, []).append(file)
             if site and kind == "pages":
                 marked |= set(restricted_sets(_text(file)))
         if site:
             counts["sites"] += 1
             problems += _ledger_problems(path, marked)
-    return Checked(dict(counts), tuple(problems))
+    return Checked(dict(counts), tuple(problems), {kind: tuple(files) for kind, files in not_understood.items()})
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -169,9 +221,18 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _file_problems(path: Path) -> tuple[str, list[str]]:
     """What kind of file it is, and what is wrong with it."""
+    kind, found = _content_problems(path)
+    full = path.absolute()
+    if _OWNERS_FILE.match(full.name) or _OWNERS_FILE.match(full.as_posix()):
+        found = [f"{path}: bears the name of a file of a restricted set. Leave it out.", *found]
+    return kind, found
+
+
+def _content_problems(path: Path) -> tuple[str, list[str]]:
     with path.open("rb") as file:
-        if file.read(132)[128:] == b"DICM":
-            return "DICOM files", [f"{path}: is a DICOM file, which may name a patient. Leave it out."]
+        head = file.read(8192)
+    if head[128:132] == b"DICM":
+        return "DICOM files", [f"{path}: is a DICOM file, which may name a patient. Leave it out."]
     match path.suffix.lower():
         case ".ipynb":
             return "notebooks", list(notebook_problems(path))
@@ -179,17 +240,30 @@ def _file_problems(path: Path) -> tuple[str, list[str]]:
             return "pages", list(_page_problems(path))
         case ".json":
             return "JSON files", list(_json_problems(path))
+        case ".csv" | ".tsv":
+            return "tables", [*_image_ids(path, _text(path)), *_quotations(path, _text(path))]
         case ".parquet":
             return "Parquet files", list(_parquet_problems(path))
-        case suffix if suffix in _TEXTS:
-            return "texts", list(_quotations(path, _text(path)))
+        case suffix if suffix in _PICTURES:
+            return "pictures", []
+    if _is_text(head):
+        return "texts", list(_quotations(path, _text(path)))
     return "other files", []
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether a file that begins so is text in UTF-8; a character may be cut at the end."""
+    try:
+        return "\0" not in codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
 
 
 def notebook_problems(path: Path) -> Iterator[str]:
     """Why a notebook must not be committed: its first output, the restricted sets that it opened, a quoted report."""
     text = _text(path)
-    yield from _marks(path, text)
+    for mark in _marks(path, text):
+        yield f"{mark} Without its outputs the notebook may be shared, never with them: nbstripout --keep-id {path}"
     try:
         cells = json.loads(text)["cells"]
         sources = ["".join(cell["source"]) for cell in cells]
@@ -216,6 +290,7 @@ def _json_problems(path: Path) -> Iterator[str]:
     """Cards, and records made under a card."""
     text = _text(path)
     yield from _marks(path, text)
+    yield from _image_ids(path, text)
     if '"redistribution"' not in text:
         return
     try:
@@ -253,6 +328,11 @@ def _ledger_problems(site: Path, marked: set[str]) -> Iterator[str]:
 def _marks(path: Path, text: str) -> Iterator[str]:
     for name in restricted_sets(text):
         yield f"{path}: shows data of {name}, which may not be redistributed."
+
+
+def _image_ids(path: Path, text: str) -> Iterator[str]:
+    if _MIMIC_IMAGE.search(text):
+        yield f"{path}: holds ids of images of MIMIC-CXR, which may not be redistributed."
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -163,7 +164,9 @@ def test_a_notebook_is_marked_once_in_each_cell_that_opens_a_restricted_set(exec
 
 
 def test_an_executed_notebook_that_is_marked_is_refused_by_name(executed):
-    with pytest.raises(InputError, match=r"restricted\.ipynb: shows data of A 'secret' set"):
+    with pytest.raises(
+        InputError, match=r"restricted\.ipynb: shows data of A 'secret' set.*Without its outputs.*may be"
+    ):
         guard.check_notebook(executed / "restricted.ipynb")
 
 
@@ -270,10 +273,94 @@ def test_the_command_names_what_it_checked_and_what_it_found(site, built, tmp_pa
     monkeypatch.chdir(tmp_path)
     assert isinstance(CliRunner().invoke(app, ["guard"]).exception, InputError)
     result = CliRunner().invoke(app, ["guard", str(site)])
-    assert result.exit_code == 0 and "1 pages" in result.stdout and "May be published" in result.stdout
+    assert result.exit_code == 0 and "1 pages" in result.stdout and "Nothing was found that must not" in result.stdout
     result = CliRunner().invoke(app, ["guard", str(site), str(built), "--json"])
     said = json.loads(result.stdout)
     assert result.exit_code == 2 and said["checked"]["sites"] == 2 and "restricted.html" in said["problems"][0]
     result = CliRunner().invoke(app, ["guard", str(built)])
-    assert result.exit_code == 2 and "May be published" not in result.stdout
+    assert result.exit_code == 2 and "Nothing was found" not in result.stdout
     assert "Not to be published" in result.stdout and "restricted.html" in result.stdout
+
+
+DICOM_ID = "-".join(["02aa804e", "bde0afdd", "112c0b34", "7bc16630", "4e384014"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mimic-cxr-2.0.0-metadata.csv.gz",
+        "MS_CXR_Local_Alignment_v1.1.0.csv",
+        "stage_2_train_labels.csv",
+        "gt_segmentations_val.json",
+        "hb_annotations_test.json",
+        "files/p10/p10000032/s50414267.txt",
+        "files/p10/p10000032/s50414267/film.jpg",
+    ],
+)
+def test_an_owners_file_is_refused_by_its_name(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    [problem] = guard.check([tmp_path]).problems
+    assert problem == f"{tmp_path / name}: bears the name of a file of a restricted set. Leave it out."
+
+
+def test_names_that_are_like_an_owners_pass(tmp_path):
+    for name in ("weight_map.json", "mimic_cxr.py", "my_stage_2.csv", "p10.txt", "gt_boxes.py"):
+        (tmp_path / name).write_text("{}")
+    assert not guard.check([tmp_path]).problems
+
+
+@pytest.mark.parametrize("name", ["skipped.csv", "record.json"])
+def test_a_table_with_ids_of_mimics_images_is_refused(tmp_path, name):
+    (tmp_path / name).write_text(f'["{DICOM_ID}", 1]')
+    with pytest.raises(InputError, match=rf"{name}: holds ids of images of MIMIC-CXR"):
+        guard.check_site(tmp_path / name)
+    (tmp_path / name).write_text(f'["{DICOM_ID[:-9]}", 1]')
+    guard.check_site(tmp_path / name)
+
+
+def test_what_is_not_understood_is_named(tmp_path):
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(b"\x89PNG")
+    (tmp_path / "weights.bin").write_bytes(bytes(9))
+    (tmp_path / "Makefile").write_text("all:\n")
+    (tmp_path / "long.txt").write_text("a" + "é" * 9999)  # what is read of it ends within a character
+    checked = guard.check([tmp_path])
+    assert checked.counts == {"pictures": 5, "other files": 1, "texts": 2} and not checked.problems
+    result = CliRunner().invoke(app, ["guard", str(tmp_path)])
+    names = ", ".join(str(tmp_path / f"{number}.png") for number in range(3))
+    assert f"5 pictures ({names}, ...); 1 other files ({tmp_path / 'weights.bin'})." in result.stdout
+    assert result.exit_code == 0 and "May be published" not in result.stdout
+
+
+def test_by_default_all_is_checked_that_git_tracks_or_does_not_ignore(tmp_path, sets, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    for name in ("data/secret/card.json", "ignored/card.json", "anywhere/card.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes((sets / "secret" / "card.json").read_bytes())
+    (tmp_path / ".gitignore").write_text("/data/\n/ignored/\n")
+    subprocess.run(["git", "add", "-f", "data"], check=True)
+    refused = ["anywhere/card.json", "data/secret/card.json"]
+    assert [one.split(":")[0] for one in guard.check(guard.publishable()).problems] == refused
+    monkeypatch.chdir(tmp_path / "ignored")
+    assert [one.split(":")[0] for one in guard.check(guard.publishable()).problems] == [f"../{one}" for one in refused]
+    assert CliRunner().invoke(app, ["guard"]).exit_code == 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "_build/html").mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text("*\n")
+    assert [path.as_posix() for path in guard.publishable()] == ["data/secret/card.json", "_build/html"]
+
+
+def test_without_git_the_repositorys_folders_are_checked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "README.md").write_text("a")
+    (tmp_path / "data").mkdir()
+    assert [path.name for path in guard.publishable()] == ["README.md"]
+
+
+def test_this_repository_holds_nothing_that_must_not_be_published(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    tracked = [path for path in guard.publishable() if path.parts[0] != "_build"]
+    assert tracked and guard.check(tracked).problems == ()

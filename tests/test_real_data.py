@@ -19,7 +19,6 @@ from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.preparation import prepare
 from cxrtutor.data.sources.mimic_cxr import MimicCxr
 from cxrtutor.data.sources.ms_cxr import MsCxr
-from cxrtutor.errors import InputError
 
 HELD_OUT = "10000764"
 
@@ -79,7 +78,6 @@ def test_who_is_measured_on_is_not_trained_on(sets: tuple[Path, Path]) -> None:
     assert {study.patient for study in StudyDataset(mimic, "held-out")} == asked
 
 
-def test_nothing_made_of_them_may_be_published(sets: tuple[Path, Path], tmp_path: Path) -> None:
+def test_nothing_made_of_them_may_be_published(sets: tuple[Path, Path]) -> None:
     for prepared in sets:
-        with pytest.raises(InputError, match="may not be redistributed"):
-            guard.check_cards(prepared)
+        assert any("may not be redistributed" in problem for problem in guard.check([prepared]).problems)
