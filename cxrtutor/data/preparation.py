@@ -44,7 +44,7 @@ from .source import Entry, Listing, Skipped, Source
 from .splits import OWNERS, READERS, read_splits
 from .study import Finding, Report, Study
 
-VERSION = 1
+VERSION = 2
 """Raised whenever equal files give other studies, so that a folder begun before is not gone on with."""
 
 ENTRIES_PER_SHARD = 128
@@ -176,7 +176,7 @@ def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
         image=image.pixels,
         report=_report(entry.report),
         findings=tuple(_moved(one, image.geometry) for one in entry.truth if one.present),
-        annotated=entry.annotated or bool(entry.truth),
+        annotated=entry.annotated,
         pixel_spacing=image.pixel_spacing,
         view=entry.view or image.view,
         split=entry.split,

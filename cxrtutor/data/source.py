@@ -16,6 +16,11 @@ from .annotations import Annotated
 from .study import Report
 
 
+HELD_OUT = "held-out"
+"""The split of images that pre-training must not see, since a model is measured on them. No list of a reader's own
+takes an image out of it."""
+
+
 @dataclass(frozen=True)
 class About:
     """What a set's owner says about it.
@@ -48,7 +53,9 @@ class Entry:
         study: the owner's id of the study; several images of one study share it and its report.
         report: a text file, or a report that was read already; None where there is none.
         truth: what was looked for in it, present or not, in pixels of the image as it is stored.
-        annotated: whether somebody looked; without truth that is present, nothing is there then.
+        annotated: whether somebody looked and gave a place to all that is there; without truth that is present,
+            nothing is there then. An image that shows something without a place is not annotated, whatever else has
+            one: whoever asks it for that would be told that it is not there.
         labels: categories of the whole image or study: 1 present, 0 absent, -1 uncertain; not mentioned is left out.
         view: "PA", "AP", or None where the owner's tables do not tell (the image's file may).
     """
@@ -103,7 +110,10 @@ class Source(ABC):
 
     @abstractmethod
     def asked_for(self) -> dict[str, Any]:
-        """The options that decide what is listed, as JSON can hold them; no paths."""
+        """The options that decide what is listed, as JSON can hold them; no paths.
+
+        What stands under "splits" and "held out by" also tells readers where the splits come from.
+        """
 
     @abstractmethod
     def tables(self) -> Mapping[str, Path]:

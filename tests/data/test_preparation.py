@@ -301,7 +301,7 @@ def test_truth_moves_with_the_image(tmp_path):
     mask[20:40, 10:30] = True
     boxes = (Box(10, 20, 20, 20),)
     study = read_entry(entry(tmp_path / "a.png", film(1, (80, 40)), truth=(truth("mass", (80, 40), boxes, mask),)), 40)
-    assert study.image.shape == (40, 20) and study.annotated
+    assert study.image.shape == (40, 20)
     assert study.findings[0].boxes == (Box(5, 10, 10, 10),) and study.findings[0].phrase == "a mass"
     expected = np.zeros((40, 20), bool)
     expected[10:20, 5:15] = True
@@ -359,6 +359,8 @@ def test_truth_that_was_looked_for_becomes_a_label(tmp_path):
     assert [finding.phrase for finding in study.findings] == ["a mass"]
     assert read_entry(entry(tmp_path / "a.png", film(1), annotated=True)).annotated
     assert not read_entry(entry(tmp_path / "a.png", film(1))).annotated
+    partly = truth("mass", (61, 50), (Box(1, 2, 9, 9),))
+    assert not read_entry(entry(tmp_path / "a.png", film(1), truth=(partly,))).annotated, "its source did not say so"
 
 
 def test_a_report_is_read_or_handed_on(tmp_path):

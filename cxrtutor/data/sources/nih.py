@@ -4,6 +4,8 @@ The header of the boxes (`Image Index,Finding Label,Bbox [x,y,w,h],,,`) splits i
 are in pixels of images of 1,024 x 1,024. One row a box; boxes of a finding that an image shows twice are united. The
 boxes call "Infiltrate" what the labels call "Infiltration"; both stay as they are.
 
+An image is annotated where every one of its labels has a box: most have none, and then nobody drew what is there.
+
 Source: Wang et al., ChestX-ray8: hospital-scale chest X-ray database and benchmarks, CVPR 2017.
 """
 
@@ -42,6 +44,8 @@ LABELS = (
 )
 ENTRY_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 ENTRY_COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "View Position")
+LABEL_OF_BOX = {"Infiltrate": "Infiltration"}
+"""What the labels call a finding, where the boxes call it otherwise."""
 LISTS = ("train_val_list", "test_list")
 VALIDATION = {"train": 7 / 8, "validation": 1 / 8}
 """How patients of the owner's list `train_val` are shared out; with its list of tests it makes about 70, 10, 20 %."""
@@ -112,7 +116,8 @@ class Nih(Source):
             patient = row.get("Patient ID", "")
             if not patient:
                 raise UnreadableRow("Patient ID", "is blank")
-            found = truth.get(image) or ()
+            found, labels = truth.get(image) or (), _labels(row)
+            boxes = {LABEL_OF_BOX.get(one.name, one.name) for one in found}
             return Entry(
                 id=image,
                 patient=patient,
@@ -120,7 +125,8 @@ class Nih(Source):
                 image=images.path(image, ".png"),
                 place=place,
                 truth=found,
-                labels=_labels(row),
+                annotated=boxes.issuperset(name for name, value in labels.items() if value),
+                labels=labels,
                 view=_view(row),
             )
 

@@ -8,6 +8,7 @@ label of each study, with patient and split.
 - The report of an image is its English sentences, in their order.
 - A positive sentence that has boxes is a finding, and the sentence its phrase; one that has none is a label alone.
   Where a sentence has several labels, each is a finding of that phrase, with the same boxes.
+- An image is annotated unless a positive sentence of it has no boxes, as that tells of something without a place.
 - `boxes` are those of the first reader. `extra_boxes`, by a second one for a part of the sentences, are left out.
 - The corners' order [x1, y1, x2, y2] is as remembered [M]: a box without area is reported, and its image skipped.
 
@@ -197,7 +198,8 @@ class PadChestGr(Source):
                 labels={label: 1 for one in said if one.abnormal for label in one.labels},
             )
             entry = entry_with_truth(entry, images, lambda: truth(image, said))
-            return replace(entry, report=_report(said, entry.truth))
+            placed = all(one.boxes for one in said if one.abnormal)
+            return replace(entry, report=_report(said, entry.truth), annotated=entry.annotated and placed)
 
         rows = ((f"{REPORTS}, {place}", image, study) for place, image, study in _studies(self.folder / REPORTS))
         found = list_images(rows, read)

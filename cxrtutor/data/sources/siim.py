@@ -97,6 +97,7 @@ class Siim(Source):
                 images.path(image, ".dcm"),
                 place,
                 truth=truth.get(image) or (),
+                annotated=True,
             )
 
         found = list_images(((place, image, None) for image, place in places.items()), read)

@@ -52,6 +52,8 @@ def test_all_images_are_listed_with_labels_views_and_the_owners_test(tmp_path: P
     assert {name for name, value in second.items() if value} == {"Cardiomegaly", "Emphysema"}
     assert tuple(second) == LABELS and third["No Finding"] == 1 and sum(third.values()) == 1
     assert {one.name for one in listing.entries[4].truth} == {"Atelectasis", "Infiltrate"}
+    # 32_037 has a nodule too, in which nobody drew a box; of the others without boxes nothing is known.
+    assert [entry.annotated for entry in listing.entries] == [False, False, False, False, True, False]
 
 
 def test_the_images_with_boxes_can_be_had_alone(tmp_path: Path) -> None:

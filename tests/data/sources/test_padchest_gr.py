@@ -21,7 +21,7 @@ def test_sentences_are_linked_to_what_they_speak_of(tmp_path: Path) -> None:
     shipped = padchest_gr(tmp_path)
     listing = PadChestGr(tmp_path).listing()
     assert [entry.image for entry in listing.entries] == list(shipped.images)
-    assert listing.problems == listing.skipped == () and all(entry.annotated for entry in listing.entries)
+    assert listing.problems == listing.skipped == ()
     first = listing.entries[0]
     assert [(one.name, one.phrase) for one in first.truth] == [
         ("pleural effusion", "Minimal left pleural effusion."),
@@ -85,6 +85,19 @@ def test_a_sentence_of_nothing_abnormal_labels_nothing(tmp_path: Path) -> None:
     change(tmp_path, lambda studies: studies[3]["findings"][0].update({"labels": ["cardiomegaly"], "boxes": []}))
     entry = PadChestGr(tmp_path).listing().entries[3]
     assert entry.labels == {} and entry.truth == () and entry.annotated
+
+
+def test_an_image_that_shows_something_without_a_place_is_not_annotated(tmp_path: Path) -> None:
+    padchest_gr(tmp_path)
+    entries = PadChestGr(tmp_path).listing().entries
+    # The first has boxes too, but none for its scoliosis: who asks for that must not be told that it is not there.
+    assert [entry.annotated for entry in entries] == [False, True, True, True] and entries[0].truth
+    prepare(PadChestGr(tmp_path), tmp_path / "out", workers=1)
+    studies = {study.id: study for study in StudyDataset(tmp_path / "out")}
+    assert [studies[entry.id].annotated for entry in entries] == [False, True, True, True]
+    change(tmp_path, lambda studies: studies[2]["findings"][0].update({"boxes": []}))
+    entry = PadChestGr(tmp_path).listing().entries[2]
+    assert entry.labels == {"nodule": 1} and not entry.truth and not entry.annotated
 
 
 @pytest.mark.parametrize(

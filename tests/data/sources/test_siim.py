@@ -68,6 +68,7 @@ def test_every_image_is_listed_once_wherever_it_lies(tmp_path: Path) -> None:
     assert [entry.id for entry in listing.entries] == list(SIIM_IMAGES) and listing.problems == listing.skipped == ()
     assert {entry.image for entry in listing.entries} == set(shipped.images)
     assert all(entry.split == hashed_split(entry.id) and entry.patient == entry.id for entry in listing.entries)
+    assert all(entry.annotated for entry in listing.entries)
     assert [entry.truth[0].present for entry in listing.entries] == [False, True, False, True, False, False]
     assert "one patient may be on both sides" in Siim(*map(Path, shipped.arguments)).asked_for()["splits"]
     assert listing.entries[1].truth[0].runs.area == 1300 and listing.entries[1].place == "train-rle.csv, line 3"
