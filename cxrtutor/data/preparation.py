@@ -40,9 +40,12 @@ from .images import NotFrontal, read_image
 from .prepared import ENCODINGS, file_digest, shard_path, shard_record, write_card, write_shard
 from .processes import in_processes
 from .reports import parse_report
-from .source import Entry, Listing, Skipped, Source
+from .source import HELD_OUT, Entry, Listing, Skipped, Source
 from .splits import OWNERS, READERS, read_splits
 from .study import Finding, Report, Study
+
+SMALLEST_SIDE = 16
+"""Of an image, in pixels; on fewer nothing can be seen."""
 
 VERSION = 2
 """Raised whenever equal files give other studies, so that a folder begun before is not gone on with."""
@@ -73,7 +76,7 @@ def prepare(
         encoding: "png", or "jpeg" for half the room (see `prepared.ENCODINGS`).
         workers: processes that read and scale.
         splits: a list of your own (see `splits.read_splits`), instead of the source's splits. Images that it does not
-            name are skipped.
+            name are skipped; those that are held out stay so, whatever it says.
 
     Returns:
         `folder`.
@@ -82,10 +85,10 @@ def prepare(
         InputError: tables or all images are missing, the folder holds something else, or it cannot be written.
     """
     folder, splits = Path(folder), None if splits is None else Path(splits)
-    if side < 1 or workers < 1 or encoding not in ENCODINGS:
+    if side < SMALLEST_SIDE or workers < 1 or encoding not in ENCODINGS:
         raise InputError(
-            f"Choose a side and a number of workers of at least 1, and images as {' or '.join(ENCODINGS)}; "
-            f"got {side}, {workers} and {encoding!r}."
+            f"Choose a side of at least {SMALLEST_SIDE} pixels, at least 1 worker, and images as "
+            f"{' or '.join(ENCODINGS)}; got {side}, {workers} and {encoding!r}."
         )
     _check_what_is_there(source)
     guard.note_opened({"name": source.about.name, "redistribution": source.about.redistribution})
@@ -291,18 +294,27 @@ def _unambiguous(listing: Listing) -> Listing:
 
 
 def _split_by(listing: Listing, path: Path) -> Listing:
-    """The listing with a reader's splits."""
+    """The listing with a reader's splits, but for what is held out."""
     splits = read_splits(path)
-    named = [replace(entry, split=splits[entry.id]) for entry in listing.entries if entry.id in splits]
-    others = [
-        Skipped(entry.id, "not in the list of splits", f"{entry.place}: {path} does not name it")
-        for entry in listing.entries
-        if entry.id not in splits
-    ]
-    unknown = splits.keys() - {entry.id for entry in listing.entries} - {one.id for one in listing.skipped}
-    problems = [f"{path}: there is no image {image}." for image in splits if image in unknown]
-    listing = Listing(tuple(named), (*listing.skipped, *others), (*listing.problems, *problems))
-    return _unambiguous(listing)
+    known = {one.id for one in (*listing.entries, *listing.skipped)}
+    if listing.entries and known.isdisjoint(splits):
+        raise InputError(
+            f"{path} names none of the images. Its ids are such as {next(iter(splits), '')!r}, those of the images "
+            f"such as {listing.entries[0].id!r}. Write them as the images' are, letter for letter."
+        )
+    entries, others, held_out = [], [], []
+    for entry in listing.entries:
+        if entry.split == HELD_OUT:
+            entries.append(entry)
+            held_out += [entry.id] if splits.get(entry.id, HELD_OUT) != HELD_OUT else []
+        elif entry.id in splits:
+            entries.append(replace(entry, split=splits[entry.id]))
+        else:
+            others.append(Skipped(entry.id, "not in the list of splits", f"{entry.place}: {path} does not name it"))
+    problems = [f"{path}: there is no image {image}." for image in splits if image not in known]
+    if held_out:
+        problems.append(f"{path}: {len(held_out)} of its images, such as {held_out[0]}, are held out, and stay so.")
+    return _unambiguous(Listing(tuple(entries), (*listing.skipped, *others), (*problems, *listing.problems)))
 
 
 def _shards(folder: Path, entries: Sequence[Entry]) -> dict[Path, list[Entry]]:
@@ -364,7 +376,9 @@ def _finish(
         "reports": dict(reports),
         "problems": len(listing.problems),
     }
-    split_by = READERS if request["splits"] else source.asked_for().get("splits", OWNERS)
+    options = source.asked_for()
+    split_by = READERS if request["splits"] else options.get("splits", OWNERS)
+    split_by += f"; held out by {by}" if (by := options.get("held out by")) else ""
     table = io.StringIO()
     csv.writer(table).writerows([("id", "reason", "detail"), *((one.id, one.reason, one.detail) for one in skipped)])
     store.write_file(folder / "skipped.csv", table.getvalue())

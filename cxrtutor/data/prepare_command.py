@@ -10,13 +10,15 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import told_in_words
-from .preparation import prepare
+from .preparation import SMALLEST_SIDE, prepare
 from .source import Source
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="The folder to prepare into: new, or begun by this command.")
 ]
-Side = Annotated[int, typer.Option(min=1, help="Longer side of the images in pixels; smaller ones stay as they are.")]
+Side = Annotated[
+    int, typer.Option(min=SMALLEST_SIDE, help="Longer side of the images in pixels; smaller ones stay as they are.")
+]
 Encoding = Annotated[
     Literal["png", "jpeg"],
     typer.Option(help="How images are kept: png keeps all 8 bits, jpeg takes half the room."),
@@ -24,7 +26,10 @@ Encoding = Annotated[
 Workers = Annotated[int, typer.Option(min=1, help="Processes that read and scale; one a core.")]
 Splits = Annotated[
     Path | None,
-    typer.Option(help="Your own splits: a CSV file with the columns id and split. Images not in it are skipped."),
+    typer.Option(
+        help="Your own splits: a CSV file with the columns id and split. An id is the image's, as `StudyDataset.ids()` "
+        "gives it (MIMIC-CXR's dicom_id), letter for letter. Images not in it are skipped; held-out ones stay so."
+    ),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text, for other programs.")

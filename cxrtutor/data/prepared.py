@@ -57,7 +57,7 @@ _GEOMETRY = pa.struct(
     }
 )
 _COLUMNS = {
-    "id": (pa.string(), "the study, unique within the set"),
+    "id": (pa.string(), "the image's, unique within the set"),
     "patient": (pa.string(), "the patient, shared by studies of one person"),
     "split": (pa.string(), "the part of the set it belongs to"),
     "view": (pa.string(), "PA, AP, or null where unknown"),

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from .annotations import Annotated
 from .study import Report
 
-
 HELD_OUT = "held-out"
 """The split of images that pre-training must not see, since a model is measured on them. No list of a reader's own
 takes an image out of it."""

@@ -206,7 +206,15 @@ def test_a_readers_splits_replace_the_owners(tmp_path):
     ]
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["skipped"]["not in the list of splits"] == 2 and summary["split_by"] == "a list of the reader's"
-    assert summary["problems"][1:] == [f"{splits}: there is no image stranger."]
+    assert summary["problems"][:-1] == [f"{splits}: there is no image stranger."]
+
+
+def test_a_list_that_names_no_image_shows_an_id_of_each_side(tmp_path):
+    source = small(tmp_path / "raw", {"train": 2})
+    splits = tmp_path / "splits.csv"
+    splits.write_text("id,split\ntrain-0.jpg,train\n")
+    with pytest.raises(InputError, match=r"names none of the images.*such as 'train-0\.jpg'.*such as 'train-0'\."):
+        prepare(source, tmp_path / "set", splits=splits)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +243,7 @@ def test_a_folder_whose_list_of_images_changed_is_refused(tmp_path, monkeypatch)
         prepare(source, folder)
 
 
-@pytest.mark.parametrize("wrong", [{"side": 0}, {"workers": 0}, {"encoding": "gif"}])
+@pytest.mark.parametrize("wrong", [{"side": 15}, {"workers": 0}, {"encoding": "gif"}])
 def test_options_out_of_range_are_told(tmp_path, wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
         prepare(Small(tmp_path), tmp_path / "set", **wrong)

@@ -17,13 +17,10 @@ from typing import Any, ClassVar, Literal
 from ...errors import InputError
 from ..annotations import UnreadableRow
 from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, look_up, numbered, owners_split
-from ..source import About, Entry, Listing, Source
+from ..source import HELD_OUT, About, Entry, Listing, Source
 from ..splits import OWNERS
 from . import ms_cxr
 from .chexpert import LABELS, OPACITY, OTHER_OPACITY, labels_of, shared_labels
-
-HELD_OUT = "held-out"
-"""The split of images that pre-training must not see, since a model is measured on them."""
 
 _IMAGE = re.compile(r"[\w-]{1,100}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,12}", re.ASCII)
