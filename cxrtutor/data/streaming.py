@@ -51,17 +51,23 @@ class StudyStream(IterableDataset[Study]):
             world_size: how many there are; by default likewise.
 
         Raises:
-            InputError: there is no such rank, or the buffer holds nothing.
+            InputError: there is no such rank, the buffer holds nothing, or the seed is below 0.
         """
         if (rank is None) != (world_size is None) or (rank is not None and not 0 <= rank < world_size):
             raise InputError(f"Process {rank} of {world_size}: give both, and the rank from 0 on.")
         if buffer < 1:
             raise InputError(f"A buffer of {buffer} studies holds nothing. Give 1 or more.")
+        if seed < 0:
+            raise InputError(f"A seed of {seed} is none. Give 0 or more.")
         self.studies = studies
         self.seed = seed
         self.buffer = buffer
         self._process = None if rank is None or world_size is None else (rank, world_size)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # seen by workers that outlive an epoch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a loader's worker gets that is not forked: nothing in it knows of `torch.distributed`, so it is told."""
+        return {**self.__dict__, "_process": self._processes()}
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass; call it in every process before each epoch."""

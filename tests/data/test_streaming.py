@@ -105,21 +105,27 @@ def test_a_loaders_workers_share_the_part_of_their_process(studies, persistent):
     assert seen == Counter(studies.ids())
 
 
-def _of_process(rank, world_size, folder, port, answers):
+def _of_process(rank, world_size, folder, port, answers, workers):
     torch.distributed.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world_size
     )
-    answers.put(ids(StudyStream(StudyDataset(folder, "train"))))
+    stream = StudyStream(StudyDataset(folder, "train"))
+    if workers:
+        stream = DataLoader(stream, batch_size=None, num_workers=1, multiprocessing_context=workers)
+    answers.put(ids(stream))
     torch.distributed.destroy_process_group()
 
 
-def test_processes_of_torch_distributed_are_found_out(studies):
+@pytest.mark.parametrize("workers", [None, "fork", "spawn"])
+def test_processes_of_torch_distributed_are_found_out(studies, workers):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
-    processes = [context.Process(target=_of_process, args=(r, 2, studies.folder, port, answers)) for r in range(2)]
+    processes = [
+        context.Process(target=_of_process, args=(r, 2, studies.folder, port, answers, workers)) for r in range(2)
+    ]
     for process in processes:
         process.start()
     found = [answers.get(timeout=60) for _ in processes]
@@ -129,7 +135,9 @@ def test_processes_of_torch_distributed_are_found_out(studies):
     assert {*found[0], *found[1]} == set(studies.ids())
 
 
-@pytest.mark.parametrize("wrong", [{"rank": 0}, {"world_size": 2}, {"rank": 2, "world_size": 2}, {"buffer": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"rank": 0}, {"world_size": 2}, {"rank": 2, "world_size": 2}, {"buffer": 0}, {"seed": -1}]
+)
 def test_what_cannot_be_is_told(studies, wrong):
     with pytest.raises(InputError, match=r"Give|give"):
         StudyStream(studies, **wrong)
