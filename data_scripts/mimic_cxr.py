@@ -10,6 +10,7 @@ file of about 140 MB). This script downloads nothing. FOLDER is then MIMIC-CXR-J
 
 - `mimic-cxr-2.0.0-metadata.csv.gz`, `mimic-cxr-2.0.0-split.csv.gz`, `mimic-cxr-2.0.0-chexpert.csv.gz`
   (or `negbio`): release 2.1.0 kept these names
+- `mimic-cxr-2.1.0-test-set-labeled.csv`, for `--radiologists` alone: labels that radiologists gave 687 test studies
 - `files/p10/p10000032/s50414267/*.jpg`: the images
 
 and REPORTS is the folder in which `mimic-cxr-reports.zip` was unpacked: `files/p10/p10000032/s50414267.txt`. Both may
@@ -28,7 +29,7 @@ in BioViL's paper, and other films of the same patients stay in training. All el
         --hold-out ~/data/ms-cxr/MS_CXR_Local_Alignment_v1.1.0.csv --output ~/data/prepared/mimic-cxr --workers 8
 
 At the default side of 512 pixels it takes some 35 GB of disk (half with `--encoding jpeg`). The tables are read in
-seconds; the images take hours. Stopped at any point, the same command goes on.
+seconds; the images take hours (both are estimates). Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def main(
             "--radiologists", metavar="", help="Labels of mimic-cxr-2.1.0-test-set-labeled.csv, where it has any."
         ),
     ] = False,
-    hold_out: Annotated[Path | None, typer.Option(help="An MS-CXR file (CSV or JSON) to hold out.")] = None,
+    hold_out: Annotated[Path | None, typer.Option(help="A file of MS-CXR (CSV or JSON) to hold out.")] = None,
     hold_out_by: Annotated[
         Literal["patient", "image"], typer.Option(help="All films of its patients, or its films alone.")
     ] = "patient",

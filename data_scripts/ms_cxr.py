@@ -17,10 +17,15 @@ be published.
 **Splits.** Release 1.1.0's own, which are not those of MIMIC-CXR: an image that MIMIC-CXR trains on may be for testing
 here, so hold them out there (`python data_scripts/mimic_cxr.py --help`). Release 0.1 has none: all is for testing.
 
+**To measure as the papers do.** Theirs are all 1,162 pairs, and `cxrtutor evaluate --data` takes one split. With
+`--all-for-testing` every image is in "test", so that it measures on all of them. Without it, release 1.1.0 is measured
+on a part: `--set test`, `--set validation` or `--set train`. `cxrtutor evaluate-maps` takes MS-CXR's own file, and so
+all pairs.
+
 **An example.**
 
     python data_scripts/ms_cxr.py ~/data/ms-cxr/MS_CXR_Local_Alignment_v1.1.0.csv ~/data/mimic-cxr-jpg \\
-        ~/data/mimic-cxr --output ~/data/prepared/ms-cxr
+        ~/data/mimic-cxr --all-for-testing --output data/ms-cxr
 
 It takes a few minutes and 200 MB of disk. Stopped at any point, the same command goes on.
 """
@@ -43,13 +48,16 @@ def main(
     reports: Annotated[
         Path | None, typer.Argument(help="MIMIC-CXR, where mimic-cxr-reports.zip was unpacked.", show_default=False)
     ] = None,
+    all_for_testing: Annotated[
+        bool, typer.Option("--all-for-testing", metavar="", help='All images in "test", as the papers measure.')
+    ] = False,
     side: Side = 512,
     encoding: Encoding = "png",
     workers: Workers = 2,
     splits: Splits = None,
     as_json: AsJson = False,
 ) -> None:
-    source = MsCxr(annotations, folder, reports)
+    source = MsCxr(annotations, folder, reports, all_for_testing)
     run(source, output, side=side, encoding=encoding, workers=workers, splits=splits, as_json=as_json)
 
 

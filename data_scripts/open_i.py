@@ -3,15 +3,16 @@
 **What it is.** 7,470 radiographs of 3,955 examinations with their reports, de-identified (`XXXX` stands for a word that
 was taken out), and headings that people indexed the reports by. About half of the films are lateral and are skipped.
 
-**How to obtain it.** No registration. From https://openi.nlm.nih.gov/imgs/collections come `NLMCXR_reports.tgz` (1 MB)
-and `NLMCXR_png.tgz` (more than 1 GB); `--download` fetches and unpacks both. FOLDER then holds
+**How to obtain it.** Reports and films need no registration, the table of views a Kaggle account. From
+https://openi.nlm.nih.gov/imgs/collections come `NLMCXR_reports.tgz` (1 MB) and `NLMCXR_png.tgz` (more than 1 GB);
+`--download` fetches and unpacks both. FOLDER then holds
 
 - `ecgen-radiology/`: the reports, `1.xml` to `3999.xml`
 - `NLMCXR_png/`: the films, such as `CXR1_1_IM-0001-3001.png` (any other folder will do)
 
 Neither tells which films are frontal. `indiana_projections.csv` of
-https://www.kaggle.com/datasets/raddar/chest-xrays-indiana-university does; give it with `--projections`, or put it into
-FOLDER.
+https://www.kaggle.com/datasets/raddar/chest-xrays-indiana-university does, which is not fetched for you: sign in to
+Kaggle, download it, and put it into FOLDER or give it with `--projections`.
 
 **What may be done with it.** CC BY-NC-ND 4.0: no commercial use, and no passing on of changed copies; nothing that is
 prepared from it may be published.
@@ -21,7 +22,7 @@ with `--splits`.
 
 **An example.**
 
-    python data_scripts/open_i.py ~/data/open-i --download --output ~/data/prepared/open-i
+    python data_scripts/open_i.py ~/data/open-i --download --output data/open-i
 
 Stopped at any point, the same command goes on.
 """

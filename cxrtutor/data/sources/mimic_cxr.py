@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ...errors import InputError
-from ..annotations import UnreadableRow
+from ..annotations import Annotations, UnreadableRow
 from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, look_up, numbered, owners_split
 from ..source import HELD_OUT, About, Entry, Listing, Source
 from ..splits import OWNERS
@@ -70,7 +70,7 @@ class MimicCxr(Source):
         if self.radiologists:
             needed["radiologists' labels"] = self._table("mimic-cxr-2.1.0-test-set-labeled")
         if self.hold_out:
-            needed["images to hold out"] = self.hold_out
+            needed[f"file of MS-CXR, whose images are held out ({ms_cxr.HOME})"] = self.hold_out
         return {
             **needed,
             "images": self.folder / "files",
@@ -81,8 +81,10 @@ class MimicCxr(Source):
         """Read metadata, splits and labels.
 
         Raises:
-            InputError: a table is missing or damaged, or lacks a column.
+            InputError: a table is missing or damaged, or lacks a column, or what is to be held out is no file of
+                MS-CXR.
         """
+        held_out = ms_cxr.read(self.hold_out) if self.hold_out else None  # first, as all else takes a minute
         splits = look_up(self.tables()["split"], "dicom_id", ["split"], lambda row: owners_split(row.get("split")))
         labels, radiologists = self._labels()
         unlabelled: set[str] = set()
@@ -118,7 +120,7 @@ class MimicCxr(Source):
         if unlabelled:
             problems += (f"{len(unlabelled)} studies, such as {min(unlabelled)}, have no row among the labels.",)
         found = replace(found, problems=problems)
-        return _held_out(found, self.hold_out, self.hold_out_by) if self.hold_out else found
+        return _held_out(found, self.hold_out, held_out, self.hold_out_by) if held_out else found
 
     def _table(self, name: str) -> Path:
         unpacked = self.folder / f"{name}.csv"
@@ -149,9 +151,8 @@ def _frontal(view: str) -> str:
     raise Skip(LATERAL if "LATERAL" in view or view == "LL" else "neither PA nor AP", f"ViewPosition is {view}")
 
 
-def _held_out(found: Listing, path: Path, by: Literal["patient", "image"]) -> Listing:
+def _held_out(found: Listing, path: Path, truth: Annotations, by: Literal["patient", "image"]) -> Listing:
     """The listing with the images of an MS-CXR file, or all of their patients, in a split of their own."""
-    truth = ms_cxr.read(path)
     images = {one.image for one in truth.findings} | {image for image, _ in truth.left_out if image}
     patients = {one.patient for one in truth.findings if one.patient}
     patients |= {entry.patient for entry in found.entries if entry.id in images}

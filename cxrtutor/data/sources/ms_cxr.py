@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ...errors import InputError
 from ..annotations import Annotated, Annotations, UnreadableRow, box_of, gather, size_of, table_rows
 from ..listing import CONTRADICTING, NO_SPLIT, Skip, list_images, owners_split, truth_by_image
 from ..source import About, Entry, Listing, Source
 from .coco import read_coco
 
 LAYOUT = "MS-CXR"
+HOME = "https://physionet.org/content/ms-cxr"
 COLUMNS = ("dicom_id", "category_name", "label_text", "x", "y", "w", "h", "image_width", "image_height")
 
 _PATIENT = re.compile(r"(?:^|/)p\d{2}/p(\d{8})/")
@@ -28,32 +30,47 @@ _PATH = re.compile(r"(?P<study>files/p\d{2}/p(?P<patient>\d{8})/s(?P<number>\d+)
 class MsCxr(Source):
     """MS-CXR, whose images lie in MIMIC-CXR-JPG.
 
-    An image is one row, with all phrases that were drawn in it. Release 1.1.0 splits its images, and that split counts;
-    those of release 0.1 are all "test".
+    An image is one row, with all phrases that were drawn in it. Release 1.1.0 splits its images, and that split counts,
+    unless all are asked for; those of release 0.1 are all "test".
 
     Attributes:
         annotations: `MS_CXR_Local_Alignment_v1.1.0.csv` or `.json`, or those of `v1.0.0` (release 0.1).
         folder: of MIMIC-CXR-JPG: `files` with the images.
         reports: of MIMIC-CXR: `files` with the reports; without it, rows have no reports.
+        all_for_testing: whether every image is "test", as the papers measure on all 1,162 pairs.
+
+    Raises:
+        InputError: the annotations are a folder.
     """
 
     annotations: Path
     folder: Path
     reports: Path | None = None
+    all_for_testing: bool = False
 
     about: ClassVar[About] = About(
         name="MS-CXR",
         version="1.1.0",
         licence="PhysioNet Credentialed Health Data License 1.5.0",
         redistribution=False,
-        access="https://physionet.org/content/ms-cxr, and MIMIC-CXR-JPG for its images: become a credentialed user of "
-        "PhysioNet, complete the CITI course that it names, and sign the data use agreement of each set.",
+        access=f"{HOME}, and MIMIC-CXR-JPG for its images: become a credentialed user of PhysioNet, complete the CITI "
+        "course that it names, and sign the data use agreement of each set.",
     )
 
+    def __post_init__(self) -> None:
+        if self.annotations.is_dir():
+            raise InputError(
+                f"ANNOTATIONS, {self.annotations}, is a folder. Give MS-CXR's file first, such as "
+                "MS_CXR_Local_Alignment_v1.1.0.csv, and the folder of MIMIC-CXR-JPG after it."
+            )
+
     def asked_for(self) -> dict[str, Any]:
-        return {"reports": self.reports is not None, "splits": "the owner's; all test where the release has none"}
+        """Whether with reports, and whose splits."""
+        owners = "the owner's; all test where the release has none"
+        return {"reports": self.reports is not None, "splits": "all for testing" if self.all_for_testing else owners}
 
     def tables(self) -> Mapping[str, Path]:
+        """The annotations, and the folders of images and reports."""
         needed = {"annotations": self.annotations, "images of MIMIC-CXR-JPG": self.folder / "files"}
         if self.reports:
             needed["reports of MIMIC-CXR, unpacked from mimic-cxr-reports.zip"] = self.reports / "files"
@@ -67,11 +84,11 @@ class MsCxr(Source):
         """
         truth = read(self.annotations)
         by_image = truth_by_image(truth)
-        split_at_all = any(one.split for one in truth.findings)
+        split_at_all = not self.all_for_testing and any(one.split for one in truth.findings)
 
         def entry(place: str, image: str, _: None) -> Entry:
             findings = by_image.get(image) or ()
-            if len({(one.path, one.size, one.split) for one in findings}) > 1:
+            if len({(one.path, one.size, split_at_all and one.split) for one in findings}) > 1:
                 raise Skip(CONTRADICTING, "they give several paths, sizes or splits")
             path = _PATH.fullmatch(findings[0].path or "")
             if path is None or path["image"] != image:
@@ -99,7 +116,13 @@ def read(path: Path) -> Annotations:
     Raises:
         InputError: it is missing or is no file of MS-CXR, or nothing in it can be read.
     """
-    return read_json(path) if path.suffix == ".json" else read_csv(path)
+    try:
+        return read_json(path) if path.suffix == ".json" else read_csv(path)
+    except InputError as error:
+        raise InputError(
+            f"{path} is no file of MS-CXR that can be read: {error} Give MS_CXR_Local_Alignment_v1.1.0.csv or .json "
+            f"({HOME})."
+        ) from error
 
 
 def read_csv(path: Path) -> Annotations:

@@ -81,8 +81,9 @@ class OpenI(Source):
         version="NLMCXR",
         licence="CC BY-NC-ND 4.0",
         redistribution=False,
-        access=f"no registration: NLMCXR_reports.tgz and NLMCXR_png.tgz from {_SERVER} (or --download), unpacked into "
-        "one folder; indiana_projections.csv from https://www.kaggle.com/datasets/raddar/chest-xrays-indiana-university.",
+        access=f"reports and films without registration: NLMCXR_reports.tgz and NLMCXR_png.tgz from {_SERVER} (or "
+        "--download), unpacked into one folder; with a Kaggle account the table of views, indiana_projections.csv from "
+        "https://www.kaggle.com/datasets/raddar/chest-xrays-indiana-university.",
     )
 
     def asked_for(self) -> dict[str, Any]:

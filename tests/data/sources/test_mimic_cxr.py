@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.preparation import prepare
 from cxrtutor.data.prepared import read_card
-from cxrtutor.data.source import HELD_OUT
 from cxrtutor.data.sources.mimic_cxr import MimicCxr
 from cxrtutor.errors import InputError
 
@@ -68,7 +66,7 @@ def test_all_that_must_be_there_is_named(tmp_path: Path) -> None:
         "split": "mimic-cxr-2.0.0-split.csv.gz",
         "negbio": "mimic-cxr-2.0.0-negbio.csv.gz",
         "radiologists' labels": "mimic-cxr-2.1.0-test-set-labeled.csv",
-        "images to hold out": "m.csv",
+        "file of MS-CXR, whose images are held out (https://physionet.org/content/ms-cxr)": "m.csv",
         "images": "files",
         "reports, unpacked from mimic-cxr-reports.zip": "files",
     }
@@ -102,7 +100,7 @@ def test_what_a_model_is_measured_on_is_held_out(form: str, by: Any, expected: s
     held = {one.id for one in found.entries if one.split == "held-out"}
     assert held == {MIMIC_IMAGES[number][2] for number in expected}
     assert len(found.entries) == 7 and sum("is 0, so that the box has no area" in one for one in found.problems) == 1
-    assert read.asked_for()["held out by"] == by and read.tables()["images to hold out"] == path
+    assert read.asked_for()["held out by"] == by and path in read.tables().values()
 
 
 def test_held_out_images_are_a_split_of_the_prepared_set(tmp_path: Path) -> None:
@@ -115,24 +113,9 @@ def test_held_out_images_are_a_split_of_the_prepared_set(tmp_path: Path) -> None
     card = read_card(folder)
     assert card["splits"] == {"train": 2, "held-out": 1, "validation": 2, "test": 2}
     assert card["asked_for"]["options"]["held out by"] == "image"
-    assert "images to hold out" in card["asked_for"]["tables"] and not card["redistribution"]
+    assert any("are held out" in table for table in card["asked_for"]["tables"]) and not card["redistribution"]
     first = StudyDataset(folder, "train")[0].report.sentences[0]
     assert first.text == "There is a small left pleural effusion, unchanged."
-
-
-def test_a_list_of_splits_does_not_let_out_what_is_held_out(tmp_path: Path) -> None:
-    held, other = MIMIC_IMAGES[4], MIMIC_IMAGES[0]
-    marks = [Marked(held[2], "Edema", "edema", (5, 5, 9, 9), (61, 50))]
-    read = source(tmp_path, hold_out=ms_cxr_csv(tmp_path / "held.csv", marks), hold_out_by="image")
-    lists = {"named": f"{held[2]},train\n{other[2]},test\n", "not named": f"{other[2]},test\n"}
-    for name, rows in lists.items():
-        path = written(tmp_path / f"{name}.csv", f"id,split\n{rows}")
-        folder = prepare(read, tmp_path / name, workers=1, splits=path)
-        assert StudyDataset(folder, HELD_OUT).ids() == [held[2]] and StudyDataset(folder, "test").ids() == [other[2]]
-        summary = json.loads((folder / "summary.json").read_text())
-        assert summary["split_by"] == "a list of the reader's; held out by image"
-        told = f"{path}: 1 of its images, such as {held[2]}, are held out, and stay so."
-        assert (told == summary["problems"][0]) is (name == "named")
 
 
 def test_images_to_hold_out_that_are_not_there_are_told(tmp_path: Path) -> None:
@@ -142,6 +125,15 @@ def test_images_to_hold_out_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert f"1 of its images, such as {stranger}, are not listed here." in found.problems[-1]
     with pytest.raises(InputError, match="none of its images is among MIMIC-CXR's"):
         source(tmp_path, hold_out=ms_cxr_csv(tmp_path / "held.csv", marks[1:])).listing()
+
+
+def test_what_is_to_be_held_out_has_to_be_a_file_of_ms_cxr(tmp_path: Path) -> None:
+    missing, other = tmp_path / "MS_CXR.csv", written(tmp_path / "other.csv", "id,split\na,test\n")
+    with pytest.raises(InputError, match=r"file of MS-CXR, .*https://physionet\.org/content/ms-cxr\): .*MS_CXR\.csv"):
+        prepare(source(tmp_path, hold_out=missing), tmp_path / "out")
+    for path in (other, tmp_path):
+        with pytest.raises(InputError, match=rf"^{path} is no file of MS-CXR"):
+            source(tmp_path, hold_out=path).listing()
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,31 @@ def test_an_image_is_listed_once_with_all_its_phrases(form: str, version: str, t
     assert set(source.tables().values()) == set(shipped.needed)
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_all_images_are_for_testing_if_asked(form: str, tmp_path: Path) -> None:
+    shipped = ms_cxr(tmp_path, form=form)
+    source = MsCxr(*map(Path, shipped.arguments), all_for_testing=True)
+    assert source.asked_for()["splits"] == "all for testing"
+    assert [one.split for one in source.listing().entries] == ["test"] * 7
+    shipped.table.write_text(shipped.table.read_text().replace("train", "fold-1"))
+    assert [one.split for one in source.listing().entries] == ["test"] * 7, "splits are not read then"
+
+
+def test_exchanged_arguments_are_told(tmp_path: Path) -> None:
+    annotations, folder, reports = map(Path, ms_cxr(tmp_path).arguments)
+    with pytest.raises(InputError, match=r"^ANNOTATIONS, .*, is a folder"):
+        MsCxr(folder, annotations, reports)
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    _, folder, reports = map(Path, ms_cxr(tmp_path).arguments)
+    for name in ("other.csv", "other.json", "missing.csv"):
+        if not name.startswith("missing"):
+            (tmp_path / name).write_text("{}")
+        with pytest.raises(InputError, match="is no file of MS-CXR that can be read"):
+            MsCxr(tmp_path / name, folder, reports).listing()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
