@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import MutableSequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,18 +25,19 @@ from .dicom import (
     read_dataset,
     refuse_what_is_no_film,
     stored_values,
+    table_of,
     view_words,
 )
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
+    from pydicom import DataElement, Dataset
 
 KEPT_NUMBERS = (
     *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelSpacing", "ImagerPixelSpacing"),
     *("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"),
 )
-"""Tags whose numbers say how the pixels are stored, how large they are and how bright."""
+"""Tags whose numbers say how the pixels are stored, how large they are and how bright; other values are left out."""
 
 KEPT_WORDS = {
     "Modality": RADIOGRAPHY,
@@ -107,8 +109,8 @@ def _kept(original: Dataset) -> Dataset:
 
     kept = Dataset()
     for name in KEPT_NUMBERS:
-        if (value := original.get(name)) is not None and value != "":
-            kept.add_new(name, original[name].VR, value)
+        if name in original and (element := _numbers(name, original[name])):
+            kept.add(element)
     for name, known in KEPT_WORDS.items():
         value = original.get(name)
         words = [value] if isinstance(value, str) else list(value or ())
@@ -123,12 +125,46 @@ def _kept(original: Dataset) -> Dataset:
     return kept
 
 
+def _numbers(name: str, element: DataElement) -> DataElement | None:
+    """The element as the standard has it, of numbers alone; None where a value is something else.
+
+    Files state the kind of each value themselves, so that there may be a name where a number belongs.
+    """
+    from pydicom.datadict import dictionary_VR
+    from pydicom.dataelem import DataElement
+    from pydicom.valuerep import DSfloat
+
+    values = element.value if isinstance(element.value, MutableSequence) else [element.value]
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        return None
+    if not numbers or not np.isfinite(numbers).all():
+        return None
+    kinds = dictionary_VR(name).split(" or ")
+    kind = element.VR if element.VR in kinds else kinds[0]
+    if kind == "DS":
+        return DataElement(name, kind, [DSfloat(number, auto_format=True) for number in numbers])
+    limits = np.iinfo(np.int16 if kind == "SS" else np.uint16)
+    fit = all(number.is_integer() and limits.min <= number <= limits.max for number in numbers)
+    return DataElement(name, kind, [int(number) for number in numbers]) if fit else None
+
+
 def _table(item: Dataset) -> Dataset:
+    """The entries that a table says it has, as words of 16 bits."""
     from pydicom.dataset import Dataset
 
+    first, entries = table_of(item)
+    words = entries.astype("<u2")
+    if not np.array_equal(words, entries):
+        raise InputError("A look-up table has entries that are no numbers of 16 bits. Export the film again.")
+    descriptor = np.array([len(words) % 65536, first % 65536, int(item.LUTDescriptor[2]) % 65536], np.uint16)
     table = Dataset()
-    for name in ("LUTDescriptor", "LUTData"):
-        table.add_new(name, item[name].VR, item[name].value)
+    if first < 0:
+        table.add_new("LUTDescriptor", "SS", descriptor.view(np.int16).tolist())
+    else:
+        table.add_new("LUTDescriptor", "US", descriptor.tolist())
+    table.add_new("LUTData", "OW", words.tobytes())
     return table
 
 

@@ -126,13 +126,19 @@ def _refuse_other_views(dataset: Dataset, path: Path) -> None:
 
 
 def stored_values(dataset: Dataset, path: Path) -> Num[np.ndarray, "rows columns"]:
-    """The pixels, decompressed and as they are otherwise.
+    """The pixels, decompressed and as they are otherwise; bits beyond the stated number, which are none of a pixel's,
+    are cleared (or repeat the sign).
 
     Raises:
-        InputError: there are none, or no decoder for them.
+        InputError: there are none, no decoder for them, or they do not begin at the lowest bit.
     """
     if "PixelData" not in dataset:
         raise InputError(f"{path} holds no pixels. Export the image itself, not a report or a presentation state.")
+    bits = int(dataset.BitsStored)
+    if int(dataset.get("HighBit", bits - 1)) != bits - 1:
+        raise InputError(
+            f"{path} keeps {bits} bits of a pixel below bit {dataset.HighBit}, not at the lower end. Export it again."
+        )
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax == _JPEG_BASELINE:
         dataset.pixel_array_options(decoding_plugin="pillow")  # several times as fast as the one that knows every JPEG
@@ -149,7 +155,8 @@ def stored_values(dataset: Dataset, path: Path) -> Num[np.ndarray, "rows columns
         raise InputError(f"{path} is compressed as {syntax.name}. Export it uncompressed.") from error
     if stored.ndim != 2 or not stored.size:
         raise InputError(f"{path} holds pixels of shape {stored.shape}, which is no grey picture. Export it again.")
-    return stored
+    beyond = max(8 * stored.itemsize - bits, 0)  # decoders of JPEG 2000 leave what is written there
+    return (stored << beyond) >> beyond
 
 
 def displayed(stored: Num[np.ndarray, "height width"], dataset: Dataset) -> Float[np.ndarray, "height width"]:
@@ -220,7 +227,7 @@ def look_up(values: Num[np.ndarray, "*shape"], first: int, table: Num[np.ndarray
 def _rescaled(values: Num[np.ndarray, " n"], dataset: Dataset) -> Float[np.ndarray, " n"]:
     """Stored values in the units that the window is meant for."""
     if dataset.get("ModalityLUTSequence"):
-        return look_up(values, *_table(dataset.ModalityLUTSequence[0]))
+        return look_up(values, *table_of(dataset.ModalityLUTSequence[0]))
     slope, intercept = (_numbers(dataset.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
     return values * (slope or (1.0,))[0] + (intercept or (0.0,))[0]
 
@@ -230,15 +237,22 @@ def _voi_lut(values: Float[np.ndarray, " n"], item: Dataset) -> Float[np.ndarray
 
     Not pydicom's: that one overflows where a table of 8-bit entries is longer than 256.
     """
-    first, table = _table(item)
+    first, table = table_of(item)
     return look_up(values, first, (table - table.min()) / max(np.ptp(table), 1))
 
 
-def _table(item: Dataset) -> tuple[int, Float[np.ndarray, " n"]]:
-    """A look-up table: the value of its first entry, and the entries."""
+def table_of(item: Dataset) -> tuple[int, Float[np.ndarray, " n"]]:
+    """A look-up table: the value of its first entry, and as many entries as it says that it has.
+
+    Source: DICOM PS3.3 C.11.1.1.1: 0 entries are 65,536, and entries of 8 bits may be packed two to a word.
+    """
+    stated, first = (int(number) for number in item.LUTDescriptor[:2])
+    count = stated % 65536 or 65536
     entries = item.LUTData
-    table = np.frombuffer(entries, "<u2") if isinstance(entries, bytes) else np.asarray(entries)
-    return int(item.LUTDescriptor[1]), table.astype(np.float64)
+    if isinstance(entries, bytes):
+        packed = len(entries) == count + count % 2 < 2 * count
+        entries = np.frombuffer(entries, "u1" if packed else "<u2")
+    return first, np.atleast_1d(np.asarray(entries, np.float64))[:count]
 
 
 def _window(dataset: Dataset) -> tuple[float, float, str] | None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary, dictionary_VR
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, generate_uid
 from typer.testing import CliRunner
@@ -75,6 +76,76 @@ def test_a_look_up_table_is_kept_without_what_is_written_on_it(tmp_path):
     write_dicom(tmp_path / "out.dcm", deidentify(path))
     np.testing.assert_array_equal(read_dicom(tmp_path / "out.dcm").pixels, read_dicom(path).pixels)
     assert SECRET.encode() not in (tmp_path / "out.dcm").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value"),
+    [
+        ("PixelSpacing", "LO", SECRET),
+        ("WindowCenter", "LT", f"{SECRET} 1950"),
+        ("WindowWidth", "UT", SECRET),
+        ("PixelPaddingValue", "OB", SECRET.encode()),
+        ("PixelPaddingRangeLimit", "SH", SECRET),
+        ("RescaleSlope", "PN", SECRET),
+        ("ImagerPixelSpacing", "LO", ["0.1", SECRET]),
+    ],
+)
+def test_a_name_where_a_number_belongs_is_left_out(tmp_path, tag, kind, value):
+    film = pydicom.dcmread(write(tmp_path / "film.dcm"))
+    film.add_new(tag, kind, value)
+    film.save_as(tmp_path / "film.dcm")
+    assert SECRET.encode() in (tmp_path / "film.dcm").read_bytes()
+    write_dicom(tmp_path / "out.dcm", deidentify(tmp_path / "film.dcm"))
+    assert SECRET.encode() not in (tmp_path / "out.dcm").read_bytes()
+    assert tag not in pydicom.dcmread(tmp_path / "out.dcm")
+
+
+def test_a_number_of_another_kind_becomes_the_standards(tmp_path):
+    film = pydicom.dcmread(write(tmp_path / "film.dcm"))
+    film.add_new("WindowCenter", "LO", ["2000", "10"])
+    film.save_as(tmp_path / "film.dcm")
+    clean = deidentify(tmp_path / "film.dcm")
+    assert clean["WindowCenter"].VR == "DS" and list(clean.WindowCenter) == [2000, 10]
+
+
+@pytest.mark.parametrize("first", [500, -500])
+def test_what_follows_a_tables_entries_is_left_out(tmp_path, first):
+    entries = np.linspace(0, 4095, 100).astype("<u2")
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS", [100, first, 12])
+    item.add_new("LUTData", "OW", entries.tobytes() + f"{SECRET}^JANE 1950".encode().ljust(18))
+    path = write(tmp_path / "film.dcm", VOILUTSequence=Sequence([item]))
+    write_dicom(tmp_path / "out.dcm", deidentify(path))
+    assert SECRET.encode() not in (tmp_path / "out.dcm").read_bytes()
+    np.testing.assert_array_equal(read_dicom(tmp_path / "out.dcm").pixels, read_dicom(path).pixels)
+
+
+def test_a_tables_description_is_numbers(tmp_path):
+    item = Dataset()
+    item.add_new("LUTDescriptor", "LO", ["4", "0", SECRET])
+    item.add_new("LUTData", "OW", np.arange(4, dtype="<u2").tobytes())
+    with pytest.raises(InputError, match=r"film\.dcm is damaged"):
+        deidentify(write(tmp_path / "film.dcm", VOILUTSequence=Sequence([item])))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_what_is_written_above_the_pixels_bits_is_cleared(tmp_path, signed):
+    """Decoders of JPEG 2000 give all 16 bits, whatever the file says of 12."""
+    from openjpeg.utils import encode_array
+
+    values = np.full((48, 40), 100, np.uint16)
+    values[20:] = 0xF80 if signed else 200  # -128 in 12 bits
+    over = values.copy()
+    over[10:20, 10:30] |= 0x7000
+    plain = pydicom.dcmread(write(tmp_path / "film.dcm", values=values, PixelRepresentation=int(signed)))
+    plain.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    plain.PixelData = encapsulate([bytes(encode_array(over, photometric_interpretation=2, use_mct=False))])
+    plain["PixelData"].VR = "OB"
+    plain.save_as(tmp_path / "film.dcm")
+    clean = deidentify(tmp_path / "film.dcm")
+    expected = np.where(np.arange(48)[:, None] < 20, 100, -128 if signed else 200) * np.ones((1, 40))
+    got = np.frombuffer(clean.PixelData, "<i2" if signed else "<u2").reshape(48, 40)
+    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,21 @@ def test_look_up_table_goes_before_window(path, entry_bits):
     assert image.flat[middle] == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("count", [255, 256])
+def test_a_table_of_bytes_may_be_packed_into_words(path, count):
+    values = film(8)
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [count, 0, 8])
+    item.add_new("LUTData", "OW", np.arange(count, dtype=np.uint8).tobytes() + b"\0" * (count % 2))
+    image = read_dicom(write(path, values, 8, VOILUTSequence=Sequence([item]))).pixels
+    np.testing.assert_allclose(image, np.minimum(values, count - 1) / (count - 1), atol=1e-6)
+
+
+def test_pixels_at_the_upper_end_of_their_words_are_refused(path):
+    with pytest.raises(InputError, match=r"film\.dcm keeps 12 bits of a pixel below bit 15"):
+        read_dicom(write(path, film(12) << 4, 12, HighBit=15))
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_padding_is_black_and_out_of_the_window(path, photometric):
     values = film(12)
