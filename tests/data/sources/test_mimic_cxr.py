@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.preparation import prepare
 from cxrtutor.data.prepared import read_card
+from cxrtutor.data.source import HELD_OUT
 from cxrtutor.data.sources.mimic_cxr import MimicCxr
 from cxrtutor.errors import InputError
 
@@ -116,6 +118,21 @@ def test_held_out_images_are_a_split_of_the_prepared_set(tmp_path: Path) -> None
     assert any("are held out" in table for table in card["asked_for"]["tables"]) and not card["redistribution"]
     first = StudyDataset(folder, "train")[0].report.sentences[0]
     assert first.text == "There is a small left pleural effusion, unchanged."
+
+
+def test_a_list_of_splits_does_not_let_out_what_is_held_out(tmp_path: Path) -> None:
+    held, other = MIMIC_IMAGES[4], MIMIC_IMAGES[0]
+    marks = [Marked(held[2], "Edema", "edema", (5, 5, 9, 9), (61, 50))]
+    read = source(tmp_path, hold_out=ms_cxr_csv(tmp_path / "held.csv", marks), hold_out_by="image")
+    lists = {"named": f"{held[2]},train\n{other[2]},test\n", "not named": f"{other[2]},test\n"}
+    for name, rows in lists.items():
+        path = written(tmp_path / f"{name}.csv", f"id,split\n{rows}")
+        folder = prepare(read, tmp_path / name, workers=1, splits=path)
+        assert StudyDataset(folder, HELD_OUT).ids() == [held[2]] and StudyDataset(folder, "test").ids() == [other[2]]
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["split_by"] == "a list of the reader's; held out by image"
+        told = f"{path}: 1 of its images, such as {held[2]}, are held out, and stay so."
+        assert (told == summary["problems"][0]) is (name == "named")
 
 
 def test_images_to_hold_out_that_are_not_there_are_told(tmp_path: Path) -> None:
