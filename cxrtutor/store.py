@@ -108,7 +108,12 @@ def explained_write_errors(target: Path) -> Iterator[None]:
         named = Path(error.filename) if isinstance(error.filename, str) else target
         if error.errno is None or not (target.is_relative_to(named) or named.is_relative_to(target.parent)):
             raise
+        ours = target.absolute().is_relative_to(home().absolute())
+        elsewhere = (
+            "set CXRTUTOR_HOME to a folder that you may write to"
+            if ours
+            else "write to another place (another --output)"
+        )
         raise InputError(
-            f"Cannot write {target}: {os.strerror(error.errno)}. "
-            "Free some space or set CXRTUTOR_HOME to a folder that you may write to."
+            f"Cannot write {target}: {os.strerror(error.errno)}. Free some space there, or {elsewhere}."
         ) from error

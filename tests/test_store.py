@@ -101,6 +101,16 @@ def test_a_full_disk_is_explained(home):
     assert list(target.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize(("inside", "advice"), [(True, "set CXRTUTOR_HOME"), (False, "another --output")])
+def test_advice_fits_the_place_that_was_chosen(inside, advice, home, tmp_path, monkeypatch):
+    def full(path, _):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=f"No space left.*{advice}"):
+        store.write_file((home if inside else tmp_path / "chosen") / "card.json", "{}")
+
+
 def test_a_place_that_cannot_be_a_folder_is_explained(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "file"))
