@@ -6,7 +6,7 @@ licence forbids derivatives. These rules follow:
 - Committed notebooks carry no outputs.
 - A page whose kernel opened a set that may not be redistributed is restricted whole. The set itself leaves a mark in
   the cell's output, which is in the executed notebook and on the page made from it; and a build of the book notes it.
-- No page, notebook or text holds a sentence of an Open-I report.
+- No page, notebook, table, record or text holds a sentence of an Open-I report, in sight or out of it.
 - Cards, records and Parquet files are of sets that may be redistributed. There are no DICOM files, and no files that
   bear an owner's name or lie where MIMIC-CXR has them; no table or record holds the id of one of its images.
 
@@ -60,6 +60,8 @@ PUBLISHED = ("README.md", "book", "chapters", "configs", "cxrtutor", "data_scrip
 NAMED = 3
 """How many of the files that are not understood a message names."""
 
+_DICOM = (".dcm", ".dicom")  # old files have no preamble, and so no sign of their own
+_SETTINGS = (".jsonl", ".toml", ".yaml", ".yml")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp")
 _NOT_UNDERSTOOD = ("pictures", "other files")
 _SKIPPED = ("__pycache__", ".ipynb_checkpoints")
@@ -70,6 +72,15 @@ _OWNERS_FILE = re.compile(
     re.IGNORECASE,
 )
 """What the owners of restricted sets call their files, and where MIMIC-CXR has its images and reports."""
+
+_REDISTRIBUTION = re.compile(r"""\bredistribution["']?[ \t]*[:=][ \t]*([^\s,}#]*)""")
+"""What follows the word in YAML, TOML and lines of JSON; a quoted yes is none."""
+
+_ESCAPED = re.compile(r"\\+(?:u([0-9a-f]{4})|[nrt])", re.IGNORECASE)
+"""How JSON and programs write characters, once or several times over."""
+
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 _MIMIC_IMAGE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{8}){4}\b")
 
@@ -231,7 +242,7 @@ def _file_problems(path: Path) -> tuple[str, list[str]]:
 def _content_problems(path: Path) -> tuple[str, list[str]]:
     with path.open("rb") as file:
         head = file.read(8192)
-    if head[128:132] == b"DICM":
+    if head[128:132] == b"DICM" or path.suffix.lower() in _DICOM:
         return "DICOM files", [f"{path}: is a DICOM file, which may name a patient. Leave it out."]
     match path.suffix.lower():
         case ".ipynb":
@@ -240,6 +251,8 @@ def _content_problems(path: Path) -> tuple[str, list[str]]:
             return "pages", list(_page_problems(path))
         case ".json":
             return "JSON files", list(_json_problems(path))
+        case suffix if suffix in _SETTINGS and path.name != LEDGER_NAME:
+            return "texts", list(_settings_problems(path))
         case ".csv" | ".tsv":
             return "tables", [*_image_ids(path, _text(path)), *_quotations(path, _text(path))]
         case ".parquet":
@@ -266,7 +279,6 @@ def notebook_problems(path: Path) -> Iterator[str]:
         yield f"{mark} Without its outputs the notebook may be shared, never with them: nbstripout --keep-id {path}"
     try:
         cells = json.loads(text)["cells"]
-        sources = ["".join(cell["source"]) for cell in cells]
         with_output = [
             number
             for number, cell in enumerate(cells, start=1)
@@ -277,13 +289,13 @@ def notebook_problems(path: Path) -> Iterator[str]:
         return
     if with_output:
         yield f"{path}, cell {with_output[0]}: has an output. Strip it: nbstripout --keep-id {path}"
-    yield from _quotations(path, "\n".join(sources))
+    yield from _quotations(path, text)
 
 
 def _page_problems(path: Path) -> Iterator[str]:
     page = _text(path)
     yield from _marks(path, page)
-    yield from _quotations(path, text_of(page))
+    yield from _quotations(path, page)
 
 
 def _json_problems(path: Path) -> Iterator[str]:
@@ -291,14 +303,33 @@ def _json_problems(path: Path) -> Iterator[str]:
     text = _text(path)
     yield from _marks(path, text)
     yield from _image_ids(path, text)
-    if '"redistribution"' not in text:
-        return
+    record = None
     try:
-        forbidden = forbids(json.loads(text))
+        record = json.loads(text)
     except ValueError as error:
-        yield f"{path}: speaks of redistribution, and cannot be read ({error})."
-        return
-    if forbidden:
+        if '"redistribution"' in text:
+            yield f"{path}: speaks of redistribution, and cannot be read ({error})."
+    if forbids(record):
+        yield f"{path}: comes from a data set that may not be redistributed."
+    if not _is_simulated(record):
+        yield from _quotations(path, text)
+
+
+def _is_simulated(record: Any) -> bool:
+    """Whether a record is of the teaching set, whose simulated reports may say what a real one happens to say too."""
+    match record:
+        case {"about": {"config": {"data": {"set": "teaching"}}}}:
+            return True
+    return False
+
+
+def _settings_problems(path: Path) -> Iterator[str]:
+    """Configurations, and records of which each line is one."""
+    text = _text(path)
+    yield from _marks(path, text)
+    yield from _image_ids(path, text)
+    yield from _quotations(path, text)
+    if any(value.lower() != "true" for value in _REDISTRIBUTION.findall(text)):
         yield f"{path}: comes from a data set that may not be redistributed."
 
 
@@ -347,16 +378,23 @@ def _quotations(path: Path, text: str) -> Iterator[str]:
 
 
 def forbids(value: Any) -> bool:
-    """Whether `redistribution: false` stands anywhere in a JSON value."""
+    """Whether a JSON value says anywhere of `redistribution` anything but true."""
     if isinstance(value, dict):
-        return value.get("redistribution") is False or any(map(forbids, value.values()))
+        return value.get("redistribution", True) is not True or any(map(forbids, value.values()))
     return isinstance(value, list) and any(map(forbids, value))
 
 
 def quoted(text: str) -> Iterator[str]:
-    """Protected Open-I sentences that occur in a text, compared by their words alone."""
-    for sentence in _occurring(words(text), protected_sentences()):
-        yield " ".join(sentence)
+    """Protected Open-I sentences that occur in a text, compared by their words alone.
+
+    The text may be a page, a program or data. Its tags are looked into too, since an attribute may hold a sentence and
+    a sign that is no tag may look like one; and left out, since they may stand between the words of a sentence.
+    """
+    plain = _decoded(text)
+    without_tags = _TAG.sub(" ", plain)
+    for form in (plain, without_tags) if without_tags != plain else (plain,):
+        for sentence in _occurring(words(form), protected_sentences()):
+            yield " ".join(sentence)
 
 
 @cache
@@ -400,9 +438,10 @@ def open_i_reports() -> Iterable[str]:
                 yield "\n".join(text.text or "" for text in tree.iter("AbstractText"))
 
 
-def text_of(page: str) -> str:
-    """A page's text, with the data that its scripts carry, without its tags."""
-    return unescape(re.sub(r"</?[a-zA-Z!][^>]*>", " ", page))
+def _decoded(text: str) -> str:
+    """A text with the characters that HTML, JSON and programs escape, and without those that nobody sees."""
+    plain = _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else " ", unescape(text))
+    return _UNSEEN.sub("", plain)
 
 
 def words(text: str) -> list[str]:

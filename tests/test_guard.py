@@ -110,6 +110,74 @@ def test_a_page_that_quotes_an_open_i_report_is_refused(site, sentence, page):
     assert sentence not in str(refusal.value)
 
 
+def halves(sentence):
+    words = sentence.split()
+    return " ".join(words[:3]), " ".join(words[3:])
+
+
+HIDDEN = {
+    "widget.json": lambda text: json.dumps({"children": [{"value": text}]}),
+    "table.csv": lambda text: f'id,text\n1,"{text}"\n',
+    "drawing.svg": lambda text: f"<svg><text>{text}</text></svg>",
+    "lines.jsonl": lambda text: json.dumps(text),
+    "widgets.ipynb": lambda text: json.dumps({"cells": [], "metadata": {"widgets": {"x": text}}}),
+    "wrapped.json": lambda text: json.dumps("\n".join(halves(text))),
+    "wrapped.py": lambda text: f"x = {chr(10).join(halves(text))!r}",
+    "wrapped-twice.html": lambda text: f"<script>{json.dumps(json.dumps('FINDINGS:' + chr(10) + text))}</script>",
+    "alternative.html": lambda text: f'<p>x</p><img alt="{text}">',
+    "attribute.html": lambda text: f"<div data-text='{text}'></div>",
+    "comparison.html": lambda text: f"<script>for(i=0;i<n;i++); t='{text}'</script>",
+    "comparison-and-tags.html": lambda text: f"<script>for(i=0;i<n;i++)</script><b>{text.replace(' ', '</b> <b>')}</b>",
+    "page-in-a-page.html": lambda text: (
+        f'<iframe srcdoc="&lt;b&gt;{text.replace(" ", "&lt;/b&gt; &lt;b&gt;")}"></iframe>'
+    ),
+    "escaped-tags.html": lambda text: f"<script>'{text.replace(' ', chr(92) + 'u003cb' + chr(92) + 'u003e')}'</script>",
+    "escaped-spaces.html": lambda text: f"<script>'{text.replace(' ', chr(92) + 'u0020')}'</script>",
+    "soft-hyphen.html": lambda text: f"<p>{text[:2]}&shy;{text[2:]}</p>",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_sentence_is_found_wherever_it_hides(tmp_path, sentence, name):
+    (tmp_path / name).write_text(HIDDEN[name](sentence))
+    assert len([one for one in guard.check([tmp_path]).problems if "Open-I report" in one]) == 1
+    (tmp_path / name).write_text(HIDDEN[name](sentence.rsplit(" ", 1)[0]))
+    assert not [one for one in guard.check([tmp_path]).problems if "Open-I report" in one]
+
+
+def test_a_record_of_the_simulated_set_may_say_what_a_report_says_too(tmp_path, sentence):
+    record = {"about": {"config": {"data": {"set": "teaching"}}}, "prompt": sentence}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert not guard.check([tmp_path]).problems
+    record["about"]["config"]["data"]["set"] = "data/open-i"
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert len(guard.check([tmp_path]).problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", '{{"data": {{"redistribution": {}}}}}'),
+        ("a.jsonl", '{{"a": 1}}\n{{"redistribution": {}, "b": 2}}\n'),
+        ("a.yaml", "data:\n  redistribution: {}  # see the licence\n"),
+        ("a.toml", "redistribution = {}\n"),
+    ],
+)
+def test_all_that_does_not_say_that_it_may_be_redistributed_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_text(content.format("true"))
+    assert not guard.check([tmp_path]).problems
+    for value in ("false", '"no"', "null" if name == "a.json" else "", '"true"', "0"):
+        (tmp_path / name).write_text(content.format(value))
+        [problem] = guard.check([tmp_path]).problems
+        assert "redistribut" in problem
+
+
+def test_a_dicom_file_without_a_preamble_is_known_by_its_name(tmp_path):
+    (tmp_path / "film.DCM").write_bytes(b"\x08\x00\x05\x00CS")
+    [problem] = guard.check([tmp_path]).problems
+    assert "is a DICOM file" in problem
+
+
 def test_part_of_a_sentence_is_not_a_quotation(site, sentence):
     (site / "index.html").write_text("<p>" + sentence.rsplit(" ", 1)[0] + "</p>")
     guard.check_site(site)
