@@ -125,6 +125,29 @@ def scaled_down(box, height, width, size):
     return (box[0] - left) / across, (box[1] - top) / down, box[2] / across, box[3] / down
 
 
+def scaled(box, across, down):
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def half_a_pixel_of_padding(box, height, width, size):
+    scale = size / max(height, width)
+    left, top = (size - width * scale) / 2, (size - height * scale) / 2
+    return scaled((box[0] - left, box[1] - top, *box[2:]), 1 / scale, 1 / scale)
+
+
+def by_the_scale(box, height, width, size):
+    (left, top), _ = square_of(height, width, size)
+    scale = size / max(height, width)
+    return scaled((box[0] - left, box[1] - top, *box[2:]), 1 / scale, 1 / scale)
+
+
+def millimetres(box, spacing, unknown=min, nobody=np.nan):
+    """Height and width; `unknown` of both spacings is 0 where nobody knows."""
+    if spacing is None or unknown(spacing) <= 0:
+        return nobody, nobody
+    return box.height * spacing[0], box.width * spacing[1]
+
+
 def length_one(vector):
     return vector / np.linalg.norm(vector)
 
@@ -315,9 +338,12 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda c, w: (c - 0.5 - w / 2, c - 0.5 + w / 2), "one shorter than the width"),
         (lambda c, w: (c - 0.5 - (w - 1), c - 0.5 + (w - 1)), "half of it lies on each side"),
         (lambda c, w: (c - 0.5 + (w - 1) / 2, c - 0.5 - (w - 1) / 2), "Black first"),
+        (lambda c, w: (c - w // 2, c + w // 2 - 1), "where the width is odd"),
     ],
     "to_bytes": [
         (lambda shown: shown.astype(np.uint8), "changed before the scale"),
+        (lambda shown: shown.astype(np.uint8) * 255, "changed before the scale"),
+        (lambda shown: np.clip(shown * 256, 0, 255).astype(np.uint8), "the highest is 255"),
         (lambda shown: (shown * 256).astype(np.uint16).astype(np.uint8), "White has become black"),
         (lambda shown: (shown * 255).astype(np.uint8), "Round first"),
         (lambda shown: shown * 255, "now round"),
@@ -330,6 +356,10 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda box, *shape: (*out_of_square(box, *shape)[:2], *box[2:]), "have to be scaled, too"),
         (padding_exchanged, "you took it from `y`"),
         (scaled_down, "once more"),
+        (lambda b, height, width, size: scaled(b, width / size, height / size), "undid a *stretch*"),
+        (lambda *box: tuple(out_of_square(*box)[k] for k in (1, 0, 3, 2)), "the order is not"),
+        (half_a_pixel_of_padding, "Padding is whole pixels"),
+        (by_the_scale, "inside the square a length was rounded"),
     ],
     "size_in_mm": [
         (lambda box, spacing: (box[3] * spacing[1], box[2] * spacing[0]), "*rows* first"),
@@ -337,6 +367,8 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda box, spacing: (box[1] * spacing[0], box[0] * spacing[1]), "where the box lies"),
         (lambda box, spacing: (box[3] / spacing[0], box[2] / spacing[1]), "multiply"),
         (lambda box, spacing: (box[3] * spacing[0], box[2] * spacing[1]), "means *unknown*"),
+        (lambda box, spacing: millimetres(box, spacing, unknown=max), "One zero is enough"),
+        (lambda box, spacing: millimetres(box, spacing, nobody=None), "give `nan`"),
     ],
     "cosine_similarity": [
         (lambda a, b: a @ b, "dot product"),
@@ -1019,6 +1051,9 @@ def test_a_verdict_shows_its_message_and_can_be_asserted():
         (np.ones((2, 1)), np.ones(2), False),
         (object(), 1.0, False),
         ((np.ones(2), 3), (np.ones(2), 3), True),
+        (np.array([1.0, 2.0]), (1, 2), True),
+        (np.array([1.0, 2.0]), (2, 1), False),
+        (np.array(1.0), (1,), False),
     ],
 )
 def test_same(given, wanted, equal):

@@ -6,7 +6,7 @@ const MARKUP = `
   <div class="body">
     <figure>
       <canvas role="img"></canvas>
-      <p class="help">Drag the film with a mouse: sideways for the width, up and down for the centre.</p>
+      <p class="help">Drag the film with a mouse: sideways for the width, up and down for the centre. Or use the sliders.</p>
     </figure>
     <div class="panel">
       <div class="presets" role="group" aria-label="Windows to try"></div>
@@ -58,7 +58,11 @@ button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 fieldset { display: flex; flex-wrap: wrap; gap: 0.15rem 0.9rem; margin: 0; padding: 0; border: 0; font-size: 0.875rem; }
 legend { padding: 0; font-size: 0.9375rem; }
 fieldset label { display: inline-flex; align-items: center; gap: 0.35rem; cursor: pointer; }
-fieldset input { margin: 0; accent-color: var(--accent); }
+fieldset input { margin: 0; width: 0.9rem; height: 0.9rem; accent-color: var(--accent); }
+:is(fieldset, .toggle) input:not(:checked) { /* the browser's own is white in the dark, unless the page says it is dark */
+  appearance: none; background: var(--paper); border: 1.5px solid var(--muted); border-radius: 0.2rem;
+}
+fieldset input:not(:checked) { border-radius: 50%; }
 dl { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.5rem; margin: 0; }
 dl div { padding: 0.35rem 0.5rem; border: 1px solid var(--line); border-radius: 0.4rem; }
 dt { color: var(--muted); font-size: 0.8125rem; font-weight: 400; }
