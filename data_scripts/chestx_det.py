@@ -18,7 +18,7 @@ as far as is known; read its terms). Until you have, what is prepared here count
 
 **An example.**
 
-    python data_scripts/chestx_det.py ~/data/chestx-det --output ~/data/prepared/chestx-det
+    python data_scripts/chestx_det.py ~/data/chestx-det --output data/chestx-det
 
 Stopped at any point, the same command goes on.
 """

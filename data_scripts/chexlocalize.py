@@ -18,9 +18,9 @@ may be published.
 
 **An example.**
 
-    python data_scripts/chexlocalize.py ~/data/chexlocalize --output ~/data/prepared/chexlocalize
+    python data_scripts/chexlocalize.py ~/data/chexlocalize --output data/chexlocalize
 
-It takes a few minutes and 150 MB of disk. Stopped at any point, the same command goes on.
+By estimate it takes a few minutes and 150 MB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ image and which is the note. Otherwise there are none, and the summary says so.
 
 **An example.**
 
-    python data_scripts/covid_rural.py ~/data/covid_rural_annot --output ~/data/prepared/covid-rural
+    python data_scripts/covid_rural.py ~/data/covid_rural_annot --output data/covid-rural
 
-It takes a minute and 50 MB of disk. Stopped at any point, the same command goes on.
+By estimate it takes a minute and 50 MB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ prepared from it may be published.
 
 **An example.**
 
-    python data_scripts/covidx.py ~/data/covidx --validation-images 3000 --output ~/data/prepared/covidx
+    python data_scripts/covidx.py ~/data/covidx --validation-images 3000 --output data/covidx
 
-It takes half an hour on two cores and 5 GB of disk. Stopped at any point, the same command goes on.
+By estimate it takes half an hour on two cores and 5 GB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

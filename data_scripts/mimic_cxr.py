@@ -26,10 +26,10 @@ in BioViL's paper, and other films of the same patients stay in training. All el
 **An example.**
 
     python data_scripts/mimic_cxr.py ~/data/mimic-cxr-jpg ~/data/mimic-cxr \\
-        --hold-out ~/data/ms-cxr/MS_CXR_Local_Alignment_v1.1.0.csv --output ~/data/prepared/mimic-cxr --workers 8
+        --hold-out ~/data/ms-cxr/MS_CXR_Local_Alignment_v1.1.0.csv --output data/mimic-cxr --workers 8
 
-At the default side of 512 pixels it takes some 35 GB of disk (half with `--encoding jpeg`). The tables are read in
-seconds; the images take hours (both are estimates). Stopped at any point, the same command goes on.
+By estimate it takes 35 GB of disk at the default side of 512 pixels, half with `--encoding jpeg`, and hours for the
+images; the tables are read in a minute. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ all pairs.
     python data_scripts/ms_cxr.py ~/data/ms-cxr/MS_CXR_Local_Alignment_v1.1.0.csv ~/data/mimic-cxr-jpg \\
         ~/data/mimic-cxr --all-for-testing --output data/ms-cxr
 
-It takes a few minutes and 200 MB of disk. Stopped at any point, the same command goes on.
+By estimate it takes a few minutes and 200 MB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ test images were not given out.
 
 **An example.**
 
-    python data_scripts/object_cxr.py ~/data/object-cxr --output ~/data/prepared/object-cxr
+    python data_scripts/object_cxr.py ~/data/object-cxr --output data/object-cxr
 
 Stopped at any point, the same command goes on.
 """

@@ -9,7 +9,12 @@ one folder
 
 - `grounded_reports_20240819.json`: sentences, labels and boxes
 - `master_table.csv`, unpacked from its archive: patients and splits
-- the images of `Padchest_GR_files`, 36 GB in 37 parts (`cat PadChest_GR.zip.* > PadChest_GR.zip`, then unpack it)
+- the images of `Padchest_GR_files`, 36 GB in 37 parts (`cat PadChest_GR.zip.* > PadChest_GR.zip`, then unpack it): in
+  the folder or below it, at any depth
+
+**What becomes of it.** A positive sentence with boxes is a finding. One without is a label alone, and then the image
+does not count as annotated: it shows something of which nobody said where. `extra_boxes`, which a second reader drew
+for a part of the sentences, are left out.
 
 **What may be done with it.** The agreement allows research, and no passing on; nothing that is prepared from it may be
 published.
@@ -18,9 +23,9 @@ published.
 
 **An example.**
 
-    python data_scripts/padchest_gr.py ~/data/padchest-gr --output ~/data/prepared/padchest-gr
+    python data_scripts/padchest_gr.py ~/data/padchest-gr --output data/padchest-gr
 
-Stopped at any point, the same command goes on.
+By estimate it takes half an hour on two cores and 1 GB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

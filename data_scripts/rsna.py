@@ -28,7 +28,7 @@ MedKLIP's table alone are prepared, all for testing. Or give a list of your own 
     python data_scripts/rsna.py ~/data/rsna --mappings ~/data/rsna/pneumonia-challenge-dataset-mappings_2018.json \\
         --output data/rsna
 
-It takes about 10 minutes on two cores and 4 GB of disk. Stopped at any point, the same command goes on.
+By estimate it takes about 10 minutes on two cores and 4 GB of disk. Stopped at any point, the same command goes on.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Or give a list of your own with `--splits`.
 **An example.**
 
     python data_scripts/siim.py ~/data/siim/stage_2_train.csv ~/data/siim/dicom-images-train \\
-        --output ~/data/prepared/siim
+        --output data/siim
 
 Stopped at any point, the same command goes on.
 """

@@ -25,7 +25,7 @@ patient is named, and one may be on both sides.
 
 **An example.**
 
-    python data_scripts/vindr.py ~/data/vindr-cxr/1.0.0 --only test --output ~/data/prepared/vindr-test
+    python data_scripts/vindr.py ~/data/vindr-cxr/1.0.0 --only test --output data/vindr-test
 
 Stopped at any point, the same command goes on.
 """
