@@ -175,7 +175,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(InputError, match=r"No space left.*Free some space there, or write to another place \(another --output\)"):
+    with pytest.raises(InputError, match=r"No space left.*another --output"):
         write_shard(tmp_path / "a.parquet", [make_study(0)])
     assert list(tmp_path.iterdir()) == []
 
