@@ -17,8 +17,8 @@ read the terms that come with it. Until you have, what is prepared here counts a
 **Splits.** The owner's list of tests is "test". Of the patients of `train_val`, one in eight is for validation, by a
 hash, which makes about 70, 10 and 20 %. The boxes call "Infiltrate" what the labels call "Infiltration".
 
-**What the boxes say.** An image counts as annotated where every one of its labels has a box: in most that have one, some
-other label has none, and nobody knows where that is.
+**What the boxes say.** An image counts as annotated where every one of its labels has a box. Where a label has none,
+nobody knows where that is.
 
 **An example.**
 
