@@ -133,7 +133,7 @@ HIDDEN = {
     ),
     "escaped-tags.html": lambda text: f"<script>'{text.replace(' ', chr(92) + 'u003cb' + chr(92) + 'u003e')}'</script>",
     "escaped-spaces.html": lambda text: f"<script>'{text.replace(' ', chr(92) + 'u0020')}'</script>",
-    "soft-hyphen.html": lambda text: f"<p>{text[:2]}&shy;{text[2:]}</p>",
+    "soft-hyphen.html": lambda text: f"<p>{text[:-2]}&shy;{text[-2:]}</p>",
 }
 
 
