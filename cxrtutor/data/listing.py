@@ -9,6 +9,7 @@ So every row is an entry, is skipped, or stands among the problems.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ LATERAL = "lateral view"
 NO_VIEW = "view not stated"
 NO_SPLIT = "split not stated"
 SPLITS = ("train", "validation", "test")
+
+_ID = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 Row = tuple[str, str, Any]
 """Where it stands ("metadata.csv.gz, line 17"), the image's id, and its content."""
@@ -60,6 +63,32 @@ def numbered(path: Path, needed: Iterable[str], id_of: str | Callable[[dict[str,
     """
     for line, row in table_rows(path, needed):
         yield f"{path.name}, {line}", row.get(id_of, "") if isinstance(id_of, str) else id_of(row), row
+
+
+def first_rows(path: Path, needed: Iterable[str], column: str) -> Iterator[Row]:
+    """Place and image of each image of a CSV file that has several rows on one, in the order of the file.
+
+    A row without an image is left out; whoever reads its content reports it.
+
+    Args:
+        path: the file.
+        needed: the columns that must be there.
+        column: which of them holds the image's id.
+
+    Raises:
+        InputError: the file is missing, is no table, or lacks a column.
+    """
+    places: dict[str, str] = {}
+    for place, image, _ in numbered(path, needed, column):
+        if image:
+            places.setdefault(image, place)
+    yield from ((place, image, None) for image, place in places.items())
+
+
+def check_id(image: str, column: str) -> None:
+    """Raise `UnreadableRow` where the id of an image is none, so that it may become part of a path."""
+    if not _ID.fullmatch(image):
+        raise UnreadableRow(column, f"{image!r} is no id")
 
 
 def list_images(rows: Iterable[Row], read: Callable[[str, str, Any], Entry]) -> Listing:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrtutor.data.annotations import Annotated, Annotations, UnreadableRow
-from cxrtutor.data.listing import Skip, list_images, look_up, numbered, truth_by_image
+from cxrtutor.data.listing import Skip, check_id, first_rows, list_images, look_up, numbered, truth_by_image
 from cxrtutor.data.source import Entry
 from cxrtutor.errors import InputError
 
@@ -91,6 +91,22 @@ def test_rows_are_numbered_by_file_and_line(tmp_path: Path) -> None:
     rows = [("t.csv, line 2", "a", {"id": "a", "n": "1"}), ("t.csv, line 4", "b", {"id": "b", "n": "2"})]
     assert list(numbered(tmp_path / "t.csv", ["n"], "id")) == rows
     assert [row[1] for row in numbered(tmp_path / "t.csv", ["n"], lambda row: row["id"] + row["n"])] == ["a1", "b2"]
+
+
+def test_of_several_rows_on_one_image_the_first_counts(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,n\na,1\n,2\nb,3\na,4\n")
+    assert list(first_rows(tmp_path / "t.csv", ["n"], "id")) == [
+        ("t.csv, line 2", "a", None),
+        ("t.csv, line 4", "b", None),
+    ]
+
+
+@pytest.mark.parametrize("image", ["", "../a", "a/b", "a b", "a" * 101, "a\n"])
+def test_what_is_no_id_is_named_by_its_column(image: str) -> None:
+    check_id("02aa804e-bde0", "id")
+    with pytest.raises(UnreadableRow, match="is no id") as error:
+        check_id(image, "dicom_id")
+    assert error.value.key == "dicom_id"
 
 
 def test_truth_that_is_not_complete_is_no_truth() -> None:

@@ -9,20 +9,19 @@ Source: Johnson et al., MIMIC-CXR-JPG, a large publicly available database of la
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ...errors import InputError
 from ..annotations import Annotations, UnreadableRow
-from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, list_images, look_up, numbered, owners_split
+from ..listing import LATERAL, NO_SPLIT, NO_VIEW, LookUp, Skip, check_id, list_images, look_up, numbered, owners_split
 from ..source import HELD_OUT, About, Entry, Listing, Source
 from ..splits import OWNERS
 from . import ms_cxr
 from .chexpert import LABELS, OPACITY, OTHER_OPACITY, labels_of, shared_labels
 
-_IMAGE = re.compile(r"[\w-]{1,100}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -88,11 +87,13 @@ class MimicCxr(Source):
         splits = look_up(self.tables()["split"], "dicom_id", ["split"], lambda row: owners_split(row.get("split")))
         labels, radiologists = self._labels()
         unlabelled: set[str] = set()
+        shown: set[tuple[str, str]] = set()  # image and patient of all rows, as what is skipped shows its patient too
 
         def read(place: str, image: str, row: dict[str, str]) -> Entry:
-            patient, study = _numeral(row, "subject_id"), _numeral(row, "study_id")
-            if not _IMAGE.fullmatch(image):
-                raise UnreadableRow("dicom_id", f"{image!r} is no id")
+            patient = _numeral(row, "subject_id")
+            shown.add((image, patient))
+            study = _numeral(row, "study_id")
+            check_id(image, "dicom_id")
             view = _frontal(row.get("ViewPosition", ""))
             split = splits.get(image)
             if split is None:
@@ -120,7 +121,7 @@ class MimicCxr(Source):
         if unlabelled:
             problems += (f"{len(unlabelled)} studies, such as {min(unlabelled)}, have no row among the labels.",)
         found = replace(found, problems=problems)
-        return _held_out(found, self.hold_out, held_out, self.hold_out_by) if held_out else found
+        return _held_out(found, self.hold_out, held_out, self.hold_out_by, shown) if held_out else found
 
     def _table(self, name: str) -> Path:
         unpacked = self.folder / f"{name}.csv"
@@ -151,11 +152,16 @@ def _frontal(view: str) -> str:
     raise Skip(LATERAL if "LATERAL" in view or view == "LL" else "neither PA nor AP", f"ViewPosition is {view}")
 
 
-def _held_out(found: Listing, path: Path, truth: Annotations, by: Literal["patient", "image"]) -> Listing:
-    """The listing with the images of an MS-CXR file, or all of their patients, in a split of their own."""
+def _held_out(
+    found: Listing, path: Path, truth: Annotations, by: Literal["patient", "image"], shown: Set[tuple[str, str]]
+) -> Listing:
+    """The listing with the images of an MS-CXR file, or all of their patients, in a split of their own.
+
+    `shown` tells of all of MIMIC-CXR's images, listed or not, whom they show.
+    """
     images = {one.image for one in truth.findings} | {image for image, _ in truth.left_out if image}
     patients = {one.patient for one in truth.findings if one.patient}
-    patients |= {entry.patient for entry in found.entries if entry.id in images}
+    patients |= {patient for image, patient in shown if image in images}
     strangers = images - {entry.id for entry in found.entries}
     if strangers == images:
         raise InputError(f"{path}: none of its images is among MIMIC-CXR's. Give a file of MS-CXR.")

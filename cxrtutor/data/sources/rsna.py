@@ -19,7 +19,18 @@ from typing import Any, ClassVar
 
 from ...errors import InputError
 from ..annotations import Annotated, Annotations, Row, UnreadableRow, box_of, gather, read_json, table_rows
-from ..listing import CONTRADICTING, LookUp, Skip, list_images, look_up_rows, numbered, truth_by_image
+from ..listing import (
+    CONTRADICTING,
+    UNREADABLE_ROW,
+    LookUp,
+    Skip,
+    check_id,
+    first_rows,
+    list_images,
+    look_up_rows,
+    numbered,
+    truth_by_image,
+)
 from ..source import About, Entry, Listing, Source
 from ..splits import OURS, OURS_BY_IMAGE, hashed_split
 from ..study import Box
@@ -33,7 +44,6 @@ SIZE = (1024, 1024)
 CLASSES = ("Lung Opacity", "No Lung Opacity / Not Normal", "Normal")
 """Every image is in one. Boxes were drawn around lung opacities alone."""
 
-_IMAGE = re.compile(r"[\w-]{1,100}", re.ASCII)
 _OF_NIH = re.compile(r"0*(?P<patient>[1-9]\d{0,7})_\d{1,4}(?:\.png)?", re.ASCII)
 
 
@@ -88,12 +98,14 @@ class Rsna(Source):
         classes = self._classes()
 
         def read(place: str, image: str, _: None) -> Entry:
-            if not _IMAGE.fullmatch(image):
-                raise UnreadableRow("patientId", f"{image!r} is no id")
+            check_id(image, "patientId")
             found = truth.get(image) or ()
             shown = classes.get(image, set())
             if len(shown) > 1:
                 raise Skip(CONTRADICTING, f"{self.tables()['classes'].name} says {' and '.join(sorted(shown))}")
+            if unknown := shown - set(CLASSES):
+                what = f"{min(unknown)!r}, which is none of {', '.join(CLASSES)}"
+                raise Skip(UNREADABLE_ROW, f"{self.tables()['classes'].name} says {what}")
             patient = patients.get(image) if patients else image
             if patient is None:
                 raise Skip("patient not stated", f"{self.mappings.name} does not name it")
@@ -108,12 +120,8 @@ class Rsna(Source):
                 labels={name: int(name in shown) for name in CLASSES} if shown else {},
             )
 
-        places: dict[str, str] = {}
         column = MEDKLIP_COLUMNS[0] if self.medklip else COLUMNS[0]
-        for place, image, _ in numbered(boxes, [column], column):
-            if image:  # a blank one stands among the problems
-                places.setdefault(image, place)
-        found = list_images(((place, image, None) for image, place in places.items()), read)
+        found = list_images(first_rows(boxes, [column], column), read)
         of_patients = patients.problems if patients else ()
         return Listing(found.entries, found.skipped, (*truth.problems, *of_patients, *found.problems))
 

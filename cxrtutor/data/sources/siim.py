@@ -16,7 +16,7 @@ from ...errors import InputError
 from .. import splits
 from ..annotations import Annotated, Annotations, UnreadableRow, gather, table_rows
 from ..image_folder import ImageFolder
-from ..listing import list_images, truth_by_image
+from ..listing import first_rows, list_images, truth_by_image
 from ..run_lengths import RunLengths
 from ..source import About, Entry, Listing, Source
 
@@ -83,10 +83,6 @@ class Siim(Source):
     def listing(self) -> Listing:
         """Every image that the table names, once."""
         images, truth = ImageFolder(self.images), truth_by_image(read_csv(self.table))
-        places: dict[str, str] = {}
-        for line, row in table_rows(self.table, COLUMNS):
-            if image := row.get("ImageId", ""):  # a row without one stands among the problems already
-                places.setdefault(image, f"{self.table.name}, {line}")
 
         def read(place: str, image: str, _: None) -> Entry:
             # The split goes by the image, as nobody knows which images show one patient.
@@ -100,5 +96,5 @@ class Siim(Source):
                 annotated=True,
             )
 
-        found = list_images(((place, image, None) for image, place in places.items()), read)
+        found = list_images(first_rows(self.table, COLUMNS, "ImageId"), read)
         return replace(found, problems=(*truth.problems, *found.problems))

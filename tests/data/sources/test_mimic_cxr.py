@@ -105,6 +105,19 @@ def test_what_a_model_is_measured_on_is_held_out(form: str, by: Any, expected: s
     assert read.asked_for()["held out by"] == by and path in read.tables().values()
 
 
+@pytest.mark.parametrize("named", ["by its path", "by a row that cannot be read"])
+def test_a_patient_is_held_out_whose_measured_image_is_not_listed(named: str, tmp_path: Path) -> None:
+    """An image without a view, as MIMIC_IMAGES[3] is, is skipped; others of its patient would be trained on."""
+    skipped, other = MIMIC_IMAGES[3], MIMIC_IMAGES[2]
+    assert not skipped[3] and skipped[0] == other[0]
+    known = Marked(MIMIC_IMAGES[8][2], "Edema", "edema", (5, 5, 9, 9), (61, 50), MIMIC_IMAGES[8][0])
+    mark = known._replace(image=skipped[2], patient=skipped[0] if named == "by its path" else "x")
+    if named != "by its path":
+        mark = mark._replace(box=(5, 5, 0, 9))
+    found = source(tmp_path, hold_out=ms_cxr_csv(tmp_path / "held.csv", [known, mark])).listing()
+    assert {one.split for one in found.entries if one.patient == other[0]} == {"held-out"}
+
+
 def test_held_out_images_are_a_split_of_the_prepared_set(tmp_path: Path) -> None:
     image = MIMIC_IMAGES[4]
     marks = [Marked(image[2], "Edema", "edema", (5, 5, 9, 9), (61, 50))]

@@ -105,6 +105,19 @@ def test_what_the_tables_say_badly_is_skipped_with_its_reason(tmp_path: Path) ->
     assert "said both to be there and not to be there" in said
 
 
+@pytest.mark.parametrize("written", ["Lung opacity", ""])
+def test_a_class_that_is_none_is_not_taken_for_no_class(written: str, tmp_path: Path) -> None:
+    rsna(tmp_path)
+    classes = tmp_path / "stage_2_detailed_class_info.csv"
+    head, first, *rest = classes.read_text().splitlines()
+    image = first.split(",")[0]
+    rest = [row for row in rest if not row.startswith(image)]
+    classes.write_text("\n".join([head, f"{image},{written}", *rest, ""]))
+    [skipped] = Rsna(tmp_path).listing().skipped
+    assert (skipped.id, skipped.reason) == (image, "row cannot be read")
+    assert f"class_info.csv says {written!r}, which is none of Lung Opacity" in skipped.detail
+
+
 def test_a_table_of_classes_without_its_column_is_told(tmp_path: Path) -> None:
     rsna(tmp_path)
     written(tmp_path / "stage_2_detailed_class_info.csv", "patientId,klass\n")
