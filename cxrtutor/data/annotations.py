@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -111,18 +112,19 @@ def gather(
         read: from image, phrase and content to what the row says; None for a row that says nothing of findings.
 
     Raises:
-        InputError: no row can be read.
+        InputError: there are no rows, or none can be read.
     """
     united: dict[tuple[str, str], Annotated] = {}
     spoiled: set[tuple[str, str]] = set()
-    said: set[tuple[str, str, str]] = set()
+    said: set[bytes] = set()  # digests, as a row may hold a mask's outline
     problems = []
+    place = ""
     for place, image, phrase, content in tqdm(rows, desc=f"reading {path.name}", disable=None, delay=5):
         try:
             for key, value in (("image", image), ("phrase", phrase)):
                 if not value:
                     raise UnreadableRow(key, "is blank")
-            if (row := (image, phrase, repr(content))) in said:
+            if (row := hashlib.sha256(repr((image, phrase, content)).encode()).digest()) in said:
                 problems.append(f"{path}, {place}: {image} is listed twice, alike; it counts once.")
                 continue
             said.add(row)
@@ -134,7 +136,7 @@ def gather(
             spoiled.add((image, phrase))
             problems.append(f"{path}, {place}, {error.key}: {error}.")
     kept = tuple(one for key, one in united.items() if key not in spoiled)
-    if not kept:
+    if not kept and (problems or not place):  # rows may say nothing of findings, where all images are normal
         first = f" The first problem: {problems[0]}" if problems else ""
         raise InputError(f"{path}: no annotation can be read from this file ({layout}).{first}")
     return Annotations(layout, kept, tuple(problems), frozenset(spoiled))
@@ -155,13 +157,19 @@ def table_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[st
     """The rows of a CSV file with their places; names and values without surrounding white space.
 
     Raises:
-        InputError: the file is missing or damaged, is no text in UTF-8, is empty, or lacks a column.
+        InputError: the file is missing or damaged, is no text in UTF-8, is empty, or lacks a column; or a row has more
+            values than there are names for.
     """
     header, rows = read_table(path)
     missing = [column for column in needed if column not in header]
     if missing:
         raise InputError(f"{path}: there is no column {', '.join(map(repr, missing))}; it has {', '.join(header)}.")
     for line, row in rows:
+        if any(row[len(header) :]):  # blank ones mean nothing, and NIH's tables have some
+            raise InputError(
+                f"{path}, line {line}: has {len(row)} values, and the header {len(header)} names, so that it is not "
+                "known which is what. Quote values that hold commas, or download it again."
+            )
         yield f"line {line}", dict(zip(header, row, strict=False))
 
 

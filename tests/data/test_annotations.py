@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,21 @@ def test_a_file_without_a_readable_row_is_refused_with_its_first_problem() -> No
         gather(PATH, "test", [("line 2", "a", "x", UnreadableRow("w", "is blank"))], read)
 
 
+def test_a_file_of_normal_images_alone_has_no_findings() -> None:
+    assert gather(PATH, "test", [("line 2", "a", "x", ())], lambda *_: None).findings == ()
+    with pytest.raises(InputError, match="no annotation can be read"):
+        gather(PATH, "test", [], read)
+
+
+def test_rows_are_not_held_in_memory() -> None:
+    rows = (("line", "a", f"{n}", "x" * 100_000 + f"{n}") for n in range(200))
+    tracemalloc.start()
+    gather(PATH, "test", rows, lambda image, phrase, _: Annotated(image, phrase, phrase, SIZE))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000, "of 20 million characters"
+
+
 def test_what_is_present() -> None:
     assert read("a", "x", (Box(0, 0, 1, 1),)).present and read("a", "x", runs(slice(0, 1))).present
     assert not read("a", "x", ()).present and not read("a", "x", runs(slice(0, 0))).present
@@ -134,6 +150,15 @@ def test_a_stray_quotation_mark_swallows_no_row(tmp_path: Path) -> None:
     path.write_text('a,b\n1,"\n2,3\n4,5\n')
     with pytest.raises(InputError, match=r"t\.csv, line 4: is no CSV"):
         list(table_rows(path, "ab"))
+
+
+def test_a_row_that_is_longer_than_the_header_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2,,\n3,4,5\n")
+    rows = table_rows(path, "ab")
+    assert next(rows) == ("line 2", {"a": "1", "b": "2"})
+    with pytest.raises(InputError, match=r"t\.csv, line 3: has 3 values, and the header 2 names"):
+        next(rows)
 
 
 def test_a_packed_table_is_read_as_it_lies(tmp_path: Path) -> None:

@@ -234,10 +234,8 @@ class VinDr(Source):
         tables, images = self.tables(), ImageFolder(self.folder / name)
         boxes = tables[f"boxes ({name})"]
         opinions = _opinions_of_boxes(boxes) if self._is_kaggles else _opinions_of_labels(tables[f"labels ({name})"])
-        drawn = Annotations(LAYOUT, ())
-        if any(image in images.files for image in opinions.places):  # without any, no row could be read
-            readers = {image: len(seen) for image, seen in opinions.seen.items()}
-            drawn = read_boxes(boxes, images.size_if_readable, self.agreement, readers)
+        readers = {image: len(seen) for image, seen in opinions.seen.items()}
+        drawn = read_boxes(boxes, images.size_if_readable, self.agreement, readers)
         part = _Part(None if self._is_kaggles else name, opinions, truth_by_image(drawn), images)
         lost = sorted(_opinions_of_boxes(boxes).places.keys() - opinions.places.keys())
         opinions.problems.extend(f"{boxes.name}: {image} has no row among the labels." for image in lost)

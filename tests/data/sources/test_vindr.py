@@ -130,6 +130,17 @@ def test_a_film_whose_size_cannot_be_read_is_not_taken_for_a_normal_one(tmp_path
     assert (skipped.id, skipped.reason) == (HEART, "image cannot be read") and str(films[1]) in skipped.detail
 
 
+@pytest.mark.parametrize("kept", [[NORMAL], []])
+def test_a_folder_may_hold_normal_films_alone(kept: list[str], tmp_path: Path) -> None:
+    vindr(tmp_path)
+    for path in (tmp_path / "train").iterdir():
+        if path.stem not in kept:
+            path.unlink()
+    entries = {entry.id: entry for entry in VinDr(tmp_path, only="train").listing().entries}
+    assert len(entries) == 3 and [name for name, entry in entries.items() if entry.annotated] == kept
+    assert all(entry.truth == () for entry in entries.values())
+
+
 def test_nobody_agrees_with_fewer_than_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 readers cannot agree"):
         VinDr(tmp_path, 0)
