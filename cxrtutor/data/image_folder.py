@@ -39,7 +39,8 @@ class ImageFolder:
 
     Owners pack images into folders of folders (`images_001/images/`, `<study>/<series>/`) that no table names, and
     people unpack them one level higher or lower. The folder is walked once, when the first image is asked for. Of two
-    files with one name, the first in alphabetical order counts; hidden files do not.
+    files with one name, the first in alphabetical order counts; hidden files do not. A folder that links lead back to
+    counts once.
     """
 
     folder: Path
@@ -49,7 +50,13 @@ class ImageFolder:
     def files(self) -> Mapping[str, Path]:
         """The path of every image, by id."""
         found: dict[str, Path] = {}
+        walked: set[tuple[int, int]] = set()
         for folder, inside, names in os.walk(self.folder, followlinks=True):
+            identity = os.stat(folder)
+            if (place := (identity.st_dev, identity.st_ino)) in walked:  # a link may lead back to where it lies
+                inside.clear()
+                continue
+            walked.add(place)
             inside.sort()
             for name in sorted(names):
                 stem, suffix = os.path.splitext(name)

@@ -22,6 +22,15 @@ def test_images_are_found_at_any_depth_by_their_names(tmp_path: Path) -> None:
     assert images.path("a", ".png") == deep and images.path("b", ".png") == tmp_path / "b.png"
 
 
+def test_links_that_lead_in_circles_are_followed_once(tmp_path: Path) -> None:
+    film = picture(tmp_path / "set" / "a" / "film.png", 1)
+    linked = picture(tmp_path / "elsewhere" / "linked.png", 2)
+    for name in "vwxyz":
+        (film.parent / name).symlink_to("..")  # a walk of 5 ** 40 folders
+    (film.parent / "out").symlink_to(linked.parent)
+    assert ImageFolder(tmp_path / "set").files == {"film": film, "linked": film.parent / "out" / "linked.png"}
+
+
 @pytest.mark.parametrize("name", ["", "../a", "a/b", "a\x00", "a" * 201, "a\n"])
 def test_what_is_no_name_is_no_path(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnreadableRow, match="is no name of an image"):
