@@ -101,6 +101,8 @@ def _said(finding: Any) -> _Said:
     for box in lists["boxes"]:
         if not isinstance(box, list) or len(box) != 4:
             raise UnreadableRow("boxes", f"{box!r} is not [x1, y1, x2, y2]")
+    if lists["boxes"] and not finding.get("abnormal"):
+        raise UnreadableRow("abnormal", f"is {finding.get('abnormal')!r}, and yet there are boxes")
     boxes = (dict(zip(_CORNERS, box, strict=True)) for box in lists["boxes"])
     labels = dict.fromkeys(str(label).strip() for label in lists["labels"])
     return _Said(

@@ -108,6 +108,8 @@ def test_an_image_that_shows_something_without_a_place_is_not_annotated(tmp_path
         ("boxes", [[0.2, 0.2, 0.3]], r"boxes: [0.2, 0.2, 0.3] is not [x1, y1, x2, y2]", None),
         ("boxes", "0.2", "boxes: '0.2' is no list", None),
         ("labels", 7, "labels: 7 is no list", None),
+        ("abnormal", False, "abnormal: is False, and yet there are boxes", None),
+        ("abnormal", None, "abnormal: is None, and yet there are boxes", None),
         ("sentence_en", "  ", "sentence_en: is blank", None),
         ("sentence_en", None, "sentence_en: is blank", None),
     ],
