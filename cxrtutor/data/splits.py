@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
 from ..errors import InputError
 from .annotations import table_rows
-from .source import split_name
+from .source import Entry, split_name
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 OURS = "ours: 70/15/15 by a hash of the patient"
@@ -44,6 +45,18 @@ def held_out_patients(patients: Iterable[str], number: int) -> frozenset[str]:
     ordered = sorted(images, key=lambda name: hashlib.sha256(name.encode()).digest())
     before = accumulate((images[name] for name in ordered), initial=0)
     return frozenset(name for name, reached in zip(ordered, before, strict=False) if reached < number)
+
+
+def with_validation(entries: Iterable[Entry], number: int) -> tuple[Entry, ...]:
+    """The entries of a set without images for validation: at least `number` of its training images become that.
+
+    They are all training images of `held_out_patients`, so that no patient is on both sides.
+    """
+    entries = tuple(entries)
+    held_out = held_out_patients((one.patient for one in entries if one.split == "train"), number)
+    return tuple(
+        replace(one, split="validation") if one.split == "train" and one.patient in held_out else one for one in entries
+    )
 
 
 def read_splits(path: Path) -> dict[str, str]:

@@ -140,7 +140,7 @@ class ChestXDet(Source):
     )
 
     def asked_for(self) -> dict[str, Any]:
-        """Nothing but the set: there are no options."""
+        """Whose splits; there are no options."""
         return {"splits": splits.OWNERS}
 
     def tables(self) -> Mapping[str, Path]:

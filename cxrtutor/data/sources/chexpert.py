@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from ..annotations import UnreadableRow
 from ..listing import LATERAL, NO_VIEW, Skip, list_images, numbered
 from ..source import About, Entry, Listing, Source
-from ..splits import OWNERS, held_out_patients
+from ..splits import OWNERS, with_validation
 
 LABELS = (
     "Atelectasis",
@@ -109,13 +109,7 @@ class Chexpert(Source):
         columns = ("Path", "Frontal/Lateral", *LABELS)
         tables = (numbered(self.folder / f"{name}.csv", columns, id_of) for name in ("train", "valid"))
         found = list_images(chain.from_iterable(tables), read)
-        in_training = (one.patient for one in found.entries if one.split == "train")
-        held_out = held_out_patients(in_training, self.validation_images)
-        entries = (
-            replace(one, split="validation") if one.split == "train" and one.patient in held_out else one
-            for one in found.entries
-        )
-        return replace(found, entries=tuple(entries))
+        return replace(found, entries=with_validation(found.entries, self.validation_images))
 
 
 @dataclass(frozen=True)

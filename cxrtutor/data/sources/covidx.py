@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from ..annotations import UnreadableRow, read_text
 from ..listing import Row, list_images
 from ..source import About, Entry, Listing, Source
-from ..splits import OWNERS, held_out_patients
+from ..splits import OWNERS, with_validation
 
 CLASSES = ("normal", "pneumonia", "COVID-19")
 """Every image is in one."""
@@ -86,13 +86,7 @@ class Covidx(Source):
             )
 
         found = list_images(chain(self._lines("train"), self._lines("test")), read)
-        in_training = (one.patient for one in found.entries if one.split == "train")
-        held_out = held_out_patients(in_training, self.validation_images)
-        entries = (
-            replace(one, split="validation") if one.split == "train" and one.patient in held_out else one
-            for one in found.entries
-        )
-        return replace(found, entries=tuple(entries))
+        return replace(found, entries=with_validation(found.entries, self.validation_images))
 
     def _list(self, split: str) -> Path:
         return self.folder / f"{split}_COVIDx{self.release}.txt"

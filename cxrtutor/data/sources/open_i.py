@@ -87,7 +87,7 @@ class OpenI(Source):
     )
 
     def asked_for(self) -> dict[str, Any]:
-        """Nothing but the set: there are no options."""
+        """Whose splits; there are no options."""
         return {"splits": splits.OURS}
 
     def tables(self) -> Mapping[str, Path]:
