@@ -52,9 +52,9 @@ class Entry:
         study: the owner's id of the study; several images of one study share it and its report.
         report: a text file, or a report that was read already; None where there is none.
         truth: what was looked for in it, present or not, in pixels of the image as it is stored.
-        annotated: whether somebody looked and gave a place to all that is there; without truth that is present,
-            nothing is there then. An image that shows something without a place is not annotated, whatever else has
-            one: whoever asks it for that would be told that it is not there.
+        annotated: whether somebody looked, and all that is there of what the set marks has a place; without truth that
+            is present, nothing is there then. An image that shows something without a place is not annotated, whatever
+            else has one: whoever asks it for that would be told that it is not there.
         labels: categories of the whole image or study: 1 present, 0 absent, -1 uncertain; not mentioned is left out.
         view: "PA", "AP", or None where the owner's tables do not tell (the image's file may).
     """
