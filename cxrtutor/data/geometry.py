@@ -18,6 +18,17 @@ class Box(NamedTuple):
     width: float
     height: float
 
+    def cut(self, shape: tuple[int, int]) -> Box:
+        """What of it lies in an image of this height and width; without area where nothing does."""
+        left, top = max(self.x, 0.0), max(self.y, 0.0)
+        right, bottom = min(self.x + self.width, shape[1]), min(self.y + self.height, shape[0])
+        return Box(left, top, right - left, bottom - top)
+
+    @property
+    def has_area(self) -> bool:
+        """Whether it covers anything."""
+        return self.width > 0 and self.height > 0
+
 
 @dataclass(frozen=True)
 class Geometry:

@@ -115,7 +115,8 @@ def write_shard(
             after the last study, so that whoever draws the studies may fill it meanwhile.
 
     Raises:
-        InputError: there is no such encoding, a study's truth does not fit its image, or the file cannot be written.
+        InputError: there is no such encoding, a study's truth does not fit its image, a finding has neither a mask nor
+            a box in it, or the file cannot be written.
     """
     if encoding not in ENCODINGS:
         raise InputError(f"Images cannot be written as {encoding!r}. Choose one of: {', '.join(ENCODINGS)}.")
@@ -129,8 +130,20 @@ def write_shard(
 
 
 def shard_record(path: Path) -> dict[str, Any]:
-    """The `record` that a shard was written with."""
-    return json.loads(pq.read_schema(path).metadata[b"record"])
+    """The `record` that a shard was written with.
+
+    Raises:
+        InputError: the shard is missing or damaged.
+    """
+    return _told(path, "record")
+
+
+def _told(path: Path, what: str) -> dict[str, Any]:
+    """What `write_shard` wrote beside the studies."""
+    try:
+        return json.loads(pq.read_schema(path).metadata[what.encode()])
+    except (OSError, pa.ArrowInvalid, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is missing or damaged ({error}). Delete it and prepare the set again.") from error
 
 
 def write_card(
@@ -160,11 +173,11 @@ def write_card(
         details: what else the card shall tell, as JSON can hold it.
 
     Raises:
-        InputError: two studies share an id, or the card cannot be written.
+        InputError: two studies share an id, a shard is missing or damaged, or the card cannot be written.
     """
     listed, repairs, ids, splits = [], Counter(), Counter(), Counter()
     for path in tqdm(shards, desc="card", unit="shard", disable=None, delay=5):
-        repairs.update(json.loads(pq.read_schema(path).metadata[b"repairs"]))
+        repairs.update(_told(path, "repairs"))
         columns = pq.read_table(path, columns=["id", "split"])
         if len(columns) == 0:
             continue
@@ -306,20 +319,27 @@ def _row(study: Study, encoding: str, repairs: Counter[str]) -> dict[str, Any]:
         "sections": [{"name": name, "text": text} for name, text in study.report.sections.items()],
         "sentences": [{"text": line.text, "findings": line.findings} for line in study.report.sentences],
         "annotated": study.annotated,
-        "findings": [
-            {
-                "name": finding.name,
-                "phrase": finding.phrase,
-                "mask": None if finding.mask is None else _encoded_mask(finding.mask, study, finding.name),
-                "boxes": [box._asdict() for box in _boxes_within(finding.boxes, study, repairs)],
-                "attributes": json.dumps(dict(finding.attributes)),
-            }
-            for finding in study.findings
-        ],
+        "findings": [_finding_cell(finding, study, repairs) for finding in study.findings],
         "anatomy": [{"name": name, "mask": _encoded_mask(mask, study, name)} for name, mask in study.anatomy.items()],
         "study": study.study,
         "labels": [{"name": name, "value": value} for name, value in study.labels.items()],
         "geometry": _geometry_cell(study),
+    }
+
+
+def _finding_cell(finding: Finding, study: Study, repairs: Counter[str]) -> dict[str, Any]:
+    boxes = _boxes_within(finding.boxes, study, repairs)
+    if finding.mask is None and not boxes:
+        raise InputError(
+            f"Study {study.id!r}: {finding.name!r} has no mask, and no box with area in the image, so that it is "
+            "nowhere. Leave the finding out, or the study."
+        )
+    return {
+        "name": finding.name,
+        "phrase": finding.phrase,
+        "mask": None if finding.mask is None else _encoded_mask(finding.mask, study, finding.name),
+        "boxes": [box._asdict() for box in boxes],
+        "attributes": json.dumps(dict(finding.attributes)),
     }
 
 
@@ -369,15 +389,12 @@ def _decoded_mask(counts: bytes, shape: tuple[int, int]) -> Bool[np.ndarray, "he
 
 
 def _boxes_within(boxes: Sequence[Box], study: Study, repairs: Counter[str]) -> list[Box]:
-    height, width = study.image.shape
     kept: list[Box] = []
     for box in boxes:
         if not np.isfinite(box).all():
             raise InputError(f"Study {study.id!r}: {box} has a side that is no number. Mend or leave out the box.")
-        left, top = max(box.x, 0.0), max(box.y, 0.0)
-        right, bottom = min(box.x + box.width, width), min(box.y + box.height, height)
-        inside = Box(left, top, right - left, bottom - top)
-        if inside.width <= 0 or inside.height <= 0:
+        inside = box.cut(study.image.shape)
+        if not inside.has_area:
             repairs["boxes without area in the image, dropped"] += 1
         elif inside in kept:
             repairs["boxes listed twice, dropped"] += 1

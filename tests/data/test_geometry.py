@@ -114,3 +114,11 @@ def test_shrinking_averages_and_keeps_what_has_its_size():
     values = np.tile(np.array([[0.0, 1.0]], np.float32), (8, 8))
     np.testing.assert_allclose(resized(values, (4, 4))[1:-1, 1:-1], 0.5, atol=0.02)
     np.testing.assert_array_equal(resized(values, values.shape), values)
+
+
+def test_a_box_is_cut_at_the_border():
+    assert Box(2, 3, 4, 5).cut((10, 10)) == Box(2, 3, 4, 5)
+    assert Box(-2, 3, 40, 5).cut((6, 10)) == Box(0, 3, 10, 3)
+    assert Box(2, 3, 4, 5).cut((10, 10)).has_area
+    for outside in (Box(10, 0, 5, 5), Box(0, 6, 5, 5), Box(-9, 0, 5, 5), Box(1, 1, 0, 5), Box(1, 1, 5, -1)):
+        assert not outside.cut((6, 10)).has_area

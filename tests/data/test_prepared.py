@@ -85,8 +85,9 @@ def test_intensities_are_kept_to_eight_bits(tmp_path):
 )
 def test_boxes_are_cut_at_the_border_and_counted(tmp_path, box, kept, repair):
     path = tmp_path / "a.parquet"
-    after = stored(path, dataclasses.replace(make_study(0), findings=(Finding("mass", "mass", None, (box,)),) * 2))[0]
-    assert after.findings[1].boxes == (() if kept is None else (kept,))
+    boxes = (Box(1, 1, 2, 2), box)
+    after = stored(path, dataclasses.replace(make_study(0), findings=(Finding("mass", "mass", None, boxes),) * 2))[0]
+    assert after.findings[1].boxes == (boxes[:1] if kept is None else (boxes[0], kept))
     assert repairs(path) == ({} if repair is None else {repair: 2})
 
 
@@ -105,6 +106,8 @@ def test_a_box_listed_twice_is_kept_once(tmp_path):
         ({"image": np.full((24, 20), 1.5, np.float32)}, "within"),
         ({"findings": (Finding("mass", "mass", np.zeros((5, 5), bool)),) * 2}, "mask of 'mass'"),
         ({"findings": (Finding("mass", "mass", None, (Box(1, np.nan, 2, 2),)),) * 2}, "no number"),
+        ({"findings": (Finding("mass", "mass", None, (Box(20, 0, 5, 5),)),) * 2}, "'mass' has no mask, and no box"),
+        ({"findings": (Finding("mass", "mass"),) * 2}, "'mass' has no mask, and no box"),
         ({"findings": ()}, "not in the study"),
         ({"geometry": Geometry((48, 40), (12, 10))}, "geometry ends at"),
     ],
@@ -210,6 +213,17 @@ def test_a_shard_tells_how_it_was_made_and_may_be_empty(tmp_path):
     write_card(tmp_path, [path, full], {}, name="a", version="1", licence="b", redistribution=False)
     assert read_card(tmp_path)["splits"] == {"train": 1}
     assert StudyDataset(tmp_path).ids() == ["train-0"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"nothing"])
+def test_a_damaged_shard_is_named(tmp_path, content):
+    path = shard_path(tmp_path, "train", 0)
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"train-00000\.parquet is missing or damaged.*Delete it"):
+        shard_record(path)
+    with pytest.raises(InputError, match=r"train-00000\.parquet is missing or damaged"):
+        write_card(tmp_path, [path], {}, name="a", version="1", licence="b", redistribution=False)
 
 
 def test_the_card_holds_digests_and_details_and_may_be_keyed_by_content(tmp_path):
