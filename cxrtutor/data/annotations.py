@@ -124,6 +124,7 @@ def gather(
             for key, value in (("image", image), ("phrase", phrase)):
                 if not value:
                     raise UnreadableRow(key, "is blank")
+                check_text(value, key)
             if (row := hashlib.sha256(repr((image, phrase, content)).encode()).digest()) in said:
                 problems.append(f"{path}, {place}: {image} is listed twice, alike; it counts once.")
                 continue
@@ -140,6 +141,14 @@ def gather(
         first = f" The first problem: {problems[0]}" if problems else ""
         raise InputError(f"{path}: no annotation can be read from this file ({layout}).{first}")
     return Annotations(layout, kept, tuple(problems), frozenset(spoiled))
+
+
+def check_text(text: str, key: str) -> None:
+    """Raise `UnreadableRow` where a text of a JSON file holds half of a character: it cannot be written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableRow(key, f"{text!r} holds half of a character ({error.reason})") from None
 
 
 def _united(a: Annotated, b: Annotated) -> Annotated:

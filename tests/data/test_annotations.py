@@ -49,6 +49,14 @@ def test_a_finding_with_an_unreadable_row_is_left_out_whole_and_reported() -> No
     assert found.left_out == {("a", "x")} and found.problems == ("truth.csv, line 3, w: is blank.",)
 
 
+@pytest.mark.parametrize("phrase", ["bad \ud800 text", "\udc00"])
+def test_half_a_character_is_reported(phrase: str) -> None:
+    found = gather(PATH, "test", [("line 2", "a", phrase, ()), ("line 3", "b", "whole \U0001fac1", ())], read)
+    [problem] = found.problems
+    assert "truth.csv, line 2, phrase: " in problem and "holds half of a character" in problem and problem.encode()
+    assert [one.image for one in found.findings] == ["b"]
+
+
 @pytest.mark.parametrize(("image", "phrase", "key"), [("", "x", "image"), ("a", "", "phrase")])
 def test_what_belongs_nowhere_is_reported(image: str, phrase: str, key: str) -> None:
     found = gather(PATH, "test", [("line 2", image, phrase, ()), ("line 3", "b", "x", ())], read)

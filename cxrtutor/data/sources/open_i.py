@@ -208,7 +208,7 @@ def parse_xml(xml: bytes, name: str) -> Record:
     """
     try:
         root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the last two: an encoding that is not known
         raise InputError(f"{name}: not well-formed XML ({error}). Replace the file by a fresh copy.") from error
     identity = root.find("uId")
     if identity is None or not identity.get("id"):

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ...errors import InputError
 from .. import splits
-from ..annotations import Annotated, Annotations, Row, UnreadableRow, corner_box, gather, number, read_json
+from ..annotations import Annotated, Annotations, Row, UnreadableRow, check_text, corner_box, gather, number, read_json
 from ..image_folder import ImageFolder, SizeOf, entry_with_truth
 from ..listing import CONTRADICTING, NO_SPLIT, LookUp, Skip, list_images, numbered
 from ..reports import compose_report
@@ -93,6 +93,7 @@ def _said(finding: Any) -> _Said:
     text = finding.get("sentence_en")
     if not isinstance(text, str) or not text.strip():
         raise UnreadableRow("sentence_en", "is blank")
+    check_text(text, "sentence_en")
     lists = {}
     for key in ("labels", "boxes"):
         lists[key] = [] if finding.get(key) is None else finding[key]  # sentences of nothing abnormal lack the keys
@@ -105,6 +106,7 @@ def _said(finding: Any) -> _Said:
         raise UnreadableRow("abnormal", f"is {finding.get('abnormal')!r}, and yet there are boxes")
     boxes = (dict(zip(_CORNERS, box, strict=True)) for box in lists["boxes"])
     labels = dict.fromkeys(str(label).strip() for label in lists["labels"])
+    check_text("".join(labels), "labels")
     return _Said(
         text=text.strip(),
         abnormal=bool(finding.get("abnormal")),

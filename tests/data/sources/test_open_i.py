@@ -91,6 +91,12 @@ def test_malformed_xml_is_named(tmp_path: Path) -> None:
         list(read_reports(path))
 
 
+@pytest.mark.parametrize("encoding", ["klingon", "utf-32", "big5"])
+def test_xml_in_an_encoding_that_is_not_known_is_named(encoding: str) -> None:
+    with pytest.raises(InputError, match=r"13\.xml: not well-formed XML"):
+        parse_xml(f'<?xml version="1.0" encoding="{encoding}"?><eCitation/>'.encode(), "13.xml")
+
+
 def test_xml_of_something_else_is_named() -> None:
     with pytest.raises(InputError, match=r"5\.xml: no <uId"):
         parse_xml(b"<html/>", "5.xml")

@@ -110,6 +110,7 @@ def test_an_image_that_shows_something_without_a_place_is_not_annotated(tmp_path
         ("labels", 7, "labels: 7 is no list", None),
         ("abnormal", False, "abnormal: is False, and yet there are boxes", None),
         ("abnormal", None, "abnormal: is None, and yet there are boxes", None),
+        ("labels", ["\ud800"], "labels: '\\ud800' holds half of a character", None),
         ("sentence_en", "  ", "sentence_en: is blank", None),
         ("sentence_en", None, "sentence_en: is blank", None),
     ],
@@ -122,6 +123,14 @@ def test_a_broken_sentence_is_named(key: str, value: Any, said: str, reason: str
     [words] = [f"{one.reason}: {one.detail}" for one in listing.skipped] if reason else listing.problems
     assert said in words and f"{REPORTS}, study 2" in words and (not reason or words.startswith(reason))
     assert "study 2, findings[0]" in read_boxes(tmp_path / REPORTS, lambda image: (60, 48)).problems[0]
+
+
+def test_half_a_character_ends_no_run(tmp_path: Path) -> None:
+    padchest_gr(tmp_path / "raw")
+    change(tmp_path / "raw", lambda studies: studies[2]["findings"][0].update({"sentence_en": "bad \ud800 text"}))
+    folder = prepare(PadChestGr(tmp_path / "raw"), tmp_path / "out", workers=1)
+    assert len(StudyDataset(folder)) == 3
+    assert "holds half of a character" in (folder / "summary.json").read_text()
 
 
 def test_reports_and_table_have_to_agree(tmp_path: Path) -> None:
