@@ -76,13 +76,23 @@ def fetch(url: str, folder: str | Path, *, sha256: str | None = None, name: str 
 def unpack(archive: Path, target: Path) -> None:
     """Put all files of a tar or zip archive, flat, into a new folder, which is there whole or not at all.
 
+    Hidden files, which systems leave in every folder, are left out.
+
     Raises:
-        InputError: the archive is damaged or no archive, or the disk refuses.
+        InputError: the archive is damaged or no archive, two of its files have one name, or the disk refuses.
     """
     try:
         with store.new_folder(target) as new:
             for name, content in _files_of(archive):
-                (new / Path(name).name).write_bytes(content)
+                file = new / Path(name).name
+                if file.name.startswith("."):
+                    continue
+                if file.exists():
+                    raise InputError(
+                        f"{archive} holds two files named {file.name}, and one would replace the other. Unpack it by "
+                        f"hand into {target}, and keep the one that is meant."
+                    )
+                file.write_bytes(content)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
         raise InputError(f"{archive} cannot be unpacked ({error}). Delete it and download it again.") from error
 
@@ -152,7 +162,7 @@ class _Resuming:
         if start:
             headers |= {"Range": f"bytes={start}-", "If-Range": self._version(url)}
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
+            if start and response.status_code == requests.codes.requested_range_not_satisfiable:
                 self.note.unlink(missing_ok=True)  # there is nothing behind what was received: begin anew
                 return self._receive(url)
             response.raise_for_status()

@@ -197,6 +197,13 @@ def test_what_the_server_answers_is_said(server, tmp_path, status, words):
         fetch(server.url, tmp_path)
 
 
+def test_a_server_that_has_no_part_of_anything(server, tmp_path):
+    server.status = 416
+    with pytest.raises(InputError, match=r"does not send it \(HTTP 416\)"):
+        fetch(server.url, tmp_path)
+    assert len(server.requests) == 1
+
+
 def test_a_sign_in_page_is_no_data_set(server, tmp_path):
     server.kind = "text/html; charset=utf-8"
     with pytest.raises(InputError, match="web page and not film set"):
@@ -255,6 +262,12 @@ def test_an_archive_is_unpacked_flat_and_whole(tmp_path, kind):
     unpack(archive, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.png", "outside.png"]
     assert (tmp_path / "new" / "a.png").read_bytes() == b"film"
+
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as files:
+        for name in ("a/.DS_Store", "a/1.png", "b/.DS_Store", "b/1.png"):
+            files.writestr(name, name)
+    with pytest.raises(InputError, match=r"two\.zip holds two files named 1\.png"):
+        unpack(tmp_path / "two.zip", tmp_path / "never")
 
     damaged = tmp_path / f"damaged.{kind}"
     damaged.write_bytes(archive.read_bytes()[:60])
