@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from ..errors import InputError
 
 _DONE = b"."
+_MARK = "\0"  # before and after what a user can mend; libraries write to the same place
 _LENGTH = struct.Struct("<q")  # of a pickled job, which follows it
 _Answers = queue.SimpleQueue[int | Exception | None]  # a job's position; why it cannot be sent; a process has ended
 
@@ -40,8 +41,7 @@ def in_processes(work: Callable[..., object], jobs: Sequence[tuple[Any, ...]], w
 
     Raises:
         InputError: a job raised one.
-        RuntimeError: a job failed of something else (the message is its traceback), or a process was ended from
-            outside.
+        RuntimeError: a job failed of something else (the message is its traceback), or a process ended early.
     """
     waiting = deque(enumerate(jobs))
     done: _Answers = queue.SimpleQueue()
@@ -54,8 +54,11 @@ def in_processes(work: Callable[..., object], jobs: Sequence[tuple[Any, ...]], w
             if isinstance(answer, Exception):
                 raise answer
             if answer is None:
-                return  # leaving the block tells why
+                break  # leaving the block tells why, where the process knows
             yield answer
+        else:
+            return
+    raise RuntimeError("A process ended before its work was done, as if all was well.")
 
 
 @contextmanager
@@ -84,8 +87,8 @@ def worker(work: Callable[..., object]) -> Iterator[subprocess.Popen[bytes]]:
         if process.returncode and not stopped_by_us:
             complaints.seek(0)
             message = complaints.read().decode(errors="replace").strip()
-            if process.returncode == 2:
-                raise InputError(message)
+            if process.returncode == 2 and message.count(_MARK) == 2:
+                raise InputError(message.split(_MARK)[1])
             raise RuntimeError(message or f"A process was ended from outside ({process.returncode}).")
 
 
@@ -127,7 +130,7 @@ def _main() -> None:
             work(*pickle.loads(jobs.get()))
             answers.write(_DONE)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(_MARK, str(error).replace(_MARK, " "), _MARK, sep="", file=sys.stderr)
         sys.exit(2)
 
 

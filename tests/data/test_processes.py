@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,18 @@ def leave_a_note(folder: Path, name: str) -> None:
 def refuse(number: int) -> None:
     if number == 3:
         raise InputError("three is refused")
+
+
+def refuse_amid_noise() -> None:
+    warnings.warn("Corrupt EXIF data", stacklevel=1)
+    print("a library's chatter")
+    atexit.register(print, "and at its end")
+    raise InputError("it is refused")
+
+
+def leave_early(number: int) -> None:
+    if number == 1:
+        sys.exit(0)
 
 
 def fail() -> None:
@@ -57,6 +71,17 @@ def test_every_job_is_done_once_by_several_processes(tmp_path):
 def test_what_a_user_can_mend_is_handed_on():
     with pytest.raises(InputError, match=r"^three is refused$"):
         list(in_processes(refuse, [(number,) for number in range(9)], workers=2))
+
+
+def test_of_what_a_user_can_mend_the_words_alone_are_handed_on():
+    with pytest.raises(InputError, match=r"^it is refused$"):
+        list(in_processes(refuse_amid_noise, [()], workers=1))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_ends_as_if_all_was_well_is_not_passed_over(workers):
+    with pytest.raises(RuntimeError, match="before its work was done"):
+        list(in_processes(leave_early, [(number,) for number in range(4)], workers))
 
 
 def test_a_fault_keeps_its_traceback():
