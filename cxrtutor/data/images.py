@@ -68,7 +68,7 @@ def read_image(path: str | Path, longest_side: int | None = None) -> ImageFile:
         longest_side: shrinks a larger image, aspect kept, until its longer side has this many pixels; a smaller one is
             left as it is. It is what `resized` makes of the whole image, in less time: 8 bits stay 8 bits (within
             1/255), and a JPEG is decoded at the smallest scale that its format offers and that is still twice as large
-            as what is asked for (within 0.05 at the sharpest edges, 0.005 on average).
+            as what is asked for (within 0.05 at the sharpest edges; 0.0025 on average on a film, 0.006 on pure noise).
 
     Raises:
         NotFrontal: it is a DICOM file that says that it is no frontal view.

@@ -157,6 +157,14 @@ def test_sharp_edges_in_a_jpeg_stay_within_what_is_promised(tmp_path, side):
     assert difference.max() < 0.05 and difference.mean() < 0.005
 
 
+@pytest.mark.parametrize("side", [60, 100, 224])
+def test_noise_in_a_jpeg_stays_within_what_is_promised(tmp_path, side):
+    path = tmp_path / "noise.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (900, 700), dtype=np.uint8)).save(path, quality=95)
+    difference = np.abs(read_image(path, side).pixels - resized(read_image(path).pixels, fitted_size(900, 700, side)))
+    assert difference.max() < 0.05 and difference.mean() < 0.006
+
+
 def test_a_deep_picture_is_windowed_before_it_is_shrunk(tmp_path):
     path = tmp_path / "film.png"
     values = np.random.default_rng(0).integers(100, 60000, (80, 60)).astype(np.uint16)
