@@ -281,7 +281,8 @@ def _decoded(path: Path, order: str) -> UInt8[np.ndarray, "height width channels
 class Letterbox:
     """How an image of `height` x `width` was fitted into a square of `size`, and the way back.
 
-    Coordinates are continuous: pixel (0, 0) covers rows 0 to 1 and columns 0 to 1.
+    It is a `Geometry` that only scales, and an offset. Coordinates are continuous: pixel (0, 0) covers rows 0 to 1 and
+    columns 0 to 1.
     """
 
     height: int
@@ -300,24 +301,28 @@ class Letterbox:
         height, width = self.inner
         return (self.size - height) // 2, (self.size - width) // 2
 
+    @property
+    def scaling(self) -> Geometry:
+        """From the image to its pixels inside the square, counted from `corner`."""
+        return Geometry((self.height, self.width), self.inner)
+
     def image(self, image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "size size"]:
         """Scale (area-weighted bilinear, so that shrinking does not alias) and pad with 0."""
         return self._padded(resized(image, self.inner))
 
     def mask(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "size size"]:
-        """A pixel belongs to the fitted mask where at least half of it is covered."""
-        return self._padded(resized(mask.astype(np.float32), self.inner, Image.Resampling.BOX)) >= 0.5
+        """A mask of the image, on the square, by the rule of `Geometry.mask`."""
+        return self._padded(self.scaling.mask(mask))
 
     def box(self, box: Box) -> Box:
         """A box of the image, in pixels of the square."""
-        top, left = self.point(box.y, box.x)
-        bottom, right = self.point(box.y + box.height, box.x + box.width)
-        return Box(left, top, right - left, bottom - top)
+        (top, left), inside = self.corner, self.scaling.box(box)
+        return inside._replace(x=inside.x + left, y=inside.y + top)
 
     def point(self, row: float, column: float) -> tuple[float, float]:
         """A point (row, column) of the image, in the square."""
-        (height, width), (top, left) = self.inner, self.corner
-        return row * height / self.height + top, column * width / self.width + left
+        (top, left), (down, right) = self.corner, self.scaling.point(row, column)
+        return top + down, left + right
 
     def image_back(self, values: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "height width"]:
         """Values on the square (an image, a heat map) on the image's own pixels; NaN does not spread."""
@@ -331,20 +336,19 @@ class Letterbox:
 
     def mask_back(self, mask: Bool[np.ndarray, "size size"]) -> Bool[np.ndarray, "height width"]:
         """A mask on the square, on the image's own pixels."""
-        return resized(self._cropped(mask).astype(np.float32), (self.height, self.width)) >= 0.5
+        return self.scaling.mask_back(self._cropped(mask))
 
     def box_back(self, box: Box) -> Box:
         """A box of the square, in pixels of the image."""
-        top, left = self.point_back(box.y, box.x)
-        bottom, right = self.point_back(box.y + box.height, box.x + box.width)
-        return Box(left, top, right - left, bottom - top)
+        top, left = self.corner
+        return self.scaling.box_back(box._replace(x=box.x - left, y=box.y - top))
 
     def point_back(self, row: float, column: float) -> tuple[float, float]:
         """A point (row, column) of the square, in the image."""
-        (height, width), (top, left) = self.inner, self.corner
-        return (row - top) * self.height / height, (column - left) * self.width / width
+        top, left = self.corner
+        return self.scaling.point_back(row - top, column - left)
 
-    def _padded(self, inner: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "size size"]:
+    def _padded(self, inner: Shaped[np.ndarray, "h w"]) -> Shaped[np.ndarray, "size size"]:
         square = np.zeros((self.size, self.size), inner.dtype)
         (height, width), (top, left) = self.inner, self.corner
         square[top : top + height, left : left + width] = inner

@@ -336,6 +336,21 @@ def test_letterbox_takes_a_mask_there_and_back():
     assert fitted.mask(mask)[round(top) : round(top) + 5, round(left) : round(left) + 5].all()
 
 
+@given(shapes, st.data())
+def test_letterbox_has_the_rule_for_masks_of_geometry(shape, data):
+    fitted = Letterbox(*shape)
+    mask = np.zeros(shape[:2], bool)
+    assert not fitted.mask(mask).any()
+    row, column = (data.draw(st.integers(0, side - 1)) for side in mask.shape)
+    mask[row, column] = True
+    square = fitted.mask(mask)
+    (height, width), (top, left) = fitted.inner, fitted.corner
+    inside = Geometry(mask.shape, fitted.inner).mask(mask)
+    assert inside.any(), "what is there does not vanish"
+    np.testing.assert_array_equal(square[top : top + height, left : left + width], inside)
+    assert square.sum() == inside.sum()
+
+
 def test_heat_map_goes_back_without_spreading_nan():
     square = np.zeros((16, 16), np.float32)
     square[:, 8:] = 1
