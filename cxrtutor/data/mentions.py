@@ -76,6 +76,7 @@ TERMS = {
 _SEEN = r"(?:seen|identified|visuali[sz]ed|noted|demonstrated|present|evident|appreciated|detected|visible|found)"
 _BE = r"(?:is|are|was|were|has been|have been)"
 _HOW_MUCH = r"(?:significant(?:ly)?|interval|definite(?:ly)?|appreciable|substantial(?:ly)?|relevant|further|xxxx)"
+_ENDS = r"(?! *[^ .,;)])"  # "Edema is likely." looks back, "opacity is likely edema" does not
 _PRIOR = r"(?:prior|previous|comparison|lateral|frontal|ct|recent)"
 CUES = {
     "neither": (  # looks like a denial of what is there, and is none
@@ -85,7 +86,7 @@ CUES = {
     ),
     "doubted before": (  # doubts what comes before it
         r"(?:cannot|can not|not)(?: \w+)?(?: be)?(?: \w+)? (?:excluded|ruled out)"
-        r"|difficult to (?:\w+ )?(?:exclude|rule out)(?= ?[.,;]| ?$)"
+        rf"|difficult to (?:\w+ )?(?:exclude|rule out){_ENDS}|(?:likely|probabl[ey]|possibl[ey]|suspected){_ENDS}"
         rf"|{_BE} (?:also )?(?:suspected|possible|questioned|questionable)|versus|vs"
     ),
     "doubted after": (
@@ -113,7 +114,8 @@ _TERM = _pattern("|".join(rf"(?P<t{k}>\b(?:{pattern})\b)" for k, pattern in enum
 _NAMES = tuple(TERMS)
 _STOP = _pattern(
     r"[;:]|\b(?:but|however|although|though|except|otherwise|apart from|aside from|other than|which|whereas|while"
-    r"|secondary to|due to|with (?=no |an? |stable|small|mild)|and (?=there|the |an? |no )|there (?:is|are))\b|[.] "
+    r"|secondary to|due to|with (?=no |an? |stable|small|mild)|and (?=there|the |an? |no )|there (?:is|are))\b"
+    r"|(?<!\bvs)[.] "
 )
 _VERB = _pattern(rf"\b(?:{_BE}|appears?|remains?|has|have|there|shows?|demonstrates?|represents?|normal|clear)\b")
 _NEW_THOUGHT = _pattern(r" ?(?:and )?(?:an?|the|small|mild|minimal|moderate|large|trace|stable|unchanged|left|right)\b")
@@ -217,7 +219,10 @@ def _reach(text: str, start: int) -> int:
 
 
 def _goes_on(item: str, rest: str) -> bool:
-    """Whether a list goes on behind a comma: with a bare name, or with whatever an "or" still follows."""
+    """Whether a list goes on behind a comma: with a bare name, or with whatever an "or" still follows, but no cue."""
+    cue = _CUE.search(item)
+    if cue and not item[: cue.start()].strip(" "):
+        return False
     joined = _LIST.search(rest)
     verb = _VERB.search(rest if joined else item)
     if joined:

@@ -18,9 +18,11 @@ from cxrtutor.viewing.widgets.sentence_reader import SentenceReader
 SOURCE = Path(widgets.__file__).with_name("sentence_rules.js").read_text(encoding="utf-8")
 EXAMPLES = ["No effusion, but a small nodule.", "Pneumonia cannot be excluded."]
 CUES = ["no", "not", "without", "no change in", "has resolved", "cannot be excluded", "may", "vs", "is unlikely", "is"]
+ENDS = ["likely", "is suspected", "vs. ", ")"]
 WORDS = [
     *TERMS,
     *CUES,
+    *ENDS,
     ",",
     ";",
     ". ",

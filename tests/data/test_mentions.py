@@ -56,6 +56,8 @@ def _short(mention: Mention) -> str:
         ("The pneumothorax is no longer seen.", "pneumothorax-"),
         ("The lungs do not demonstrate an infiltrate.", "opacity-"),
         ("Negative for pneumonia.", "pneumonia-"),
+        ("Cannot exclude pneumonia or mass, no effusion.", "pneumonia?, mass?, effusion-"),
+        ("Possible effusion, without edema or mass.", "effusion?, edema-, mass-"),
     ],
 )
 def test_denials(sentence: str, wanted: str) -> None:
@@ -90,6 +92,13 @@ def test_what_looks_like_a_denial_and_is_none(sentence: str, wanted: str) -> Non
         ("Effusion is also possible.", "effusion?"),
         ("There is pneumonia.", "pneumonia+"),
         ("Probable edema secondary to cardiomegaly.", "edema?, cardiomegaly+"),
+        ("Edema is likely.", "edema?"),
+        ("Atelectasis likely, and a nodule.", "atelectasis?, nodule+"),
+        ("Opacity (pneumonia suspected).", "opacity?, pneumonia?"),
+        ("Opacity is likely atelectasis.", "opacity+, atelectasis?"),
+        ("Opacity, possibly atelectasis.", "opacity+, atelectasis?"),
+        ("Pneumonia vs. atelectasis.", "pneumonia?, atelectasis?"),
+        ("Pneumonia vs. atelectasis. A nodule.", "pneumonia?, atelectasis?, nodule+"),
     ],
 )
 def test_doubts(sentence: str, wanted: str) -> None:

@@ -23,6 +23,8 @@ function sentenceReader({ patterns, findings, cues, farthest, sideless }) {
   const commaBefore = (text, from, to) => { const at = to > from ? text.lastIndexOf(",", to - 1) : -1; return at >= from ? at : -1; };
 
   function goesOn(item, rest) {
+    const cue = first("cue", item);
+    if (cue && /^ *$/.test(item.slice(0, cue.index))) return false;
     const joined = first("list", rest);
     const verb = first("verb", joined ? rest : item);
     if (joined) return !verb || verb.index > joined.index;
