@@ -271,7 +271,7 @@ def to_bytes(answer):
     yield same(given, (shown * 256).astype(int) % 256), "White has become black: 256 begins again at 0."
     yield (
         same(given, np.minimum(shown * 256, 255).astype(int)),
-        "There are 256 greys, but the highest is 255: times 255.",
+        "256 greys, but the highest is 255: times 255.",
     )
     yield same(given, (shown * 255).astype(int)), "A type change cuts off what is behind the point. Round first."
     yield same(given, shown * 255), "Scaled; now round, to whole numbers."
@@ -299,7 +299,7 @@ def box_back(answer):
     yield same(given, (80, 40, 60, 20)), "The numbers are right, the order is not: x, y, width, height."
     yield (
         same(given, (38, 80, 20, 60)),
-        "Padding is whole pixels: of 25 columns, 12 go to the left and 13 to the right.",
+        "Padding is whole pixels: of 25 columns, 12 go to the left, 13 to the right.",
     )
     rounded = 97 / 32 * np.array([11 - 6, 4, 5, 6])
     yield (
