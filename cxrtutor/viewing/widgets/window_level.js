@@ -59,7 +59,7 @@ fieldset { display: flex; flex-wrap: wrap; gap: 0.15rem 0.9rem; margin: 0; paddi
 legend { padding: 0; font-size: 0.9375rem; }
 fieldset label { display: inline-flex; align-items: center; gap: 0.35rem; cursor: pointer; }
 fieldset input { margin: 0; width: 0.9rem; height: 0.9rem; accent-color: var(--accent); }
-:is(fieldset, .toggle) input:not(:checked) { /* the browser's own is white in the dark, unless the page says it is dark */
+:where(fieldset, .toggle) input:not(:checked) { /* the browser's own is white in the dark, unless the page says it is dark */
   appearance: none; background: var(--paper); border: 1.5px solid var(--muted); border-radius: 0.2rem;
 }
 fieldset input:not(:checked) { border-radius: 50%; }
