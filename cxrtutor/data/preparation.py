@@ -9,11 +9,12 @@ counted and kept with file and row in `skipped.csv`, or stands among the problem
   where the ratio of the sides agrees within one pixel of rounding.
 - A source adds reasons of its own, such as "lateral view", "contradicting rows" or "truth cannot be read".
 
-A study without a report is kept, with an empty one, and counted. Truth that was looked for becomes a label too (1
-there, 0 not), where the owner's labels do not name it.
+A study without a report is kept, with an empty one, counted, and named in `without-report.csv`. Truth that was looked
+for becomes a label too (1 there, 0 not), where the owner's labels do not name it.
 
 The entries are cut into shards by their order alone, and each shard is written whole or not at all, with what was
-skipped in it. So which process makes it, and whether the work was killed in between, changes no byte.
+skipped in it. So which process makes it, and whether the work was killed in between, changes no byte. When an image
+that was missing or damaged has been replaced, the shard that lacks it is made again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,11 @@ from .. import guard, store
 from ..errors import InputError
 from .annotations import Annotated
 from .geometry import Geometry
+from .image_folder import UNREADABLE_IMAGE
 from .images import NotFrontal, read_image
-from .prepared import ENCODINGS, file_digest, shard_path, shard_record, write_card, write_shard
+from .prepared import ENCODINGS, file_digest, read_card, shard_path, shard_record, write_card, write_shard
 from .processes import in_processes
+from .progress import progress
 from .reports import parse_report
 from .source import HELD_OUT, Entry, Listing, Skipped, Source
 from .splits import OWNERS, READERS, read_splits
@@ -52,6 +56,11 @@ VERSION = 2
 
 ENTRIES_PER_SHARD = 128
 """What a killed run loses at most, per process."""
+
+MISSING = "image missing"
+
+SMALLEST_DRAWN = 20
+"""Truth on fewer pixels a side fits no other size: a pixel of rounding would make it fit nearly any."""
 
 _SPLIT = re.compile(r"\w[\w .-]*")
 
@@ -67,7 +76,12 @@ def prepare(
 ) -> Path:
     """Prepare a set: `folder` becomes what `StudyDataset` reads, with a summary and the list of what was skipped.
 
-    A run that was stopped goes on where it was; a finished one returns at once. One run at a time writes to a folder.
+    A run that was stopped goes on where it was. In a finished set nothing is done, unless images have been replaced
+    that were missing or could not be read: then the shards that lack them are made again, and the card. One run at a
+    time writes to a folder.
+
+    A run that goes on compares all that the tables say with what they said when it began. What else lies in images and
+    text reports it does not compare: leave them as they are until the set is whole.
 
     Args:
         source: the set as its owner ships it.
@@ -82,7 +96,8 @@ def prepare(
         `folder`.
 
     Raises:
-        InputError: tables or all images are missing, the folder holds something else, or it cannot be written.
+        InputError: tables, all images or all reports are missing, the folder holds something else, or it cannot be
+            written.
     """
     folder, splits = Path(folder), None if splits is None else Path(splits)
     if side < SMALLEST_SIDE or workers < 1 or encoding not in ENCODINGS:
@@ -94,24 +109,30 @@ def prepare(
     guard.note_opened({"name": source.about.name, "redistribution": source.about.redistribution})
     request = _request(source, side, encoding, splits)
     _check_folder(folder, request)
-    if (folder / "card.json").is_file():
-        return folder
+    card = folder / "card.json"
+    if card.is_file() and not {MISSING, UNREADABLE_IMAGE} & set(read_card(folder)["details"]["skipped"]):
+        return _done_already(folder)
     listing = _unambiguous(source.listing())
     if splits is not None:
         listing = _split_by(listing, splits)
+    listing = _with_shared_patients(listing)
     if not listing.entries:
         raise InputError(f"{source.about.name}: {_none_left(listing.skipped, listing.problems)}")
     shards = _shards(folder, listing.entries)
-    missing = {path: entries for path, entries in shards.items() if not path.is_file()}
-    _check_images([entry for entries in missing.values() for entry in entries])
+    again = [path for path, entries in shards.items() if path.is_file() and _lacks_replaced_images(path, entries)]
+    missing = {path: entries for path, entries in shards.items() if path in again or not path.is_file()}
+    if card.is_file() and not missing:
+        return _done_already(folder)
+    _check_images([entry for entries in missing.values() for entry in entries], listing.entries)
+    _check_reports(listing.entries)
     _begin(folder, request, listing)
+    for path in (card, *again):
+        path.unlink(missing_ok=True)
     done = len(listing.entries) - sum(map(len, missing.values()))
     jobs = [(path, entries, side, encoding) for path, entries in missing.items()]
-    with tqdm(
-        total=len(listing.entries), initial=done, desc=source.about.name, unit="image", disable=None, smoothing=0.05
-    ) as bar:
+    with progress(len(listing.entries), done, source.about.name, "image") as tell:
         for position in in_processes(prepare_shard, jobs, workers):
-            bar.update(len(jobs[position][1]))
+            tell(len(jobs[position][1]))
     _finish(folder, source, request, listing, shards)
     return folder
 
@@ -122,22 +143,23 @@ def prepare_shard(path: Path, entries: Sequence[Entry], side: int, encoding: str
     Raises:
         InputError: it cannot be written.
     """
-    skipped: list[Skipped] = []
-    reports: Counter[str] = Counter()
+    skipped: list[list[str]] = []
+    reports: list[list[str]] = []
+    unread: dict[str, str | None] = {}
     record: dict[str, Any] = {}
 
     def studies() -> Iterator[Study]:
         for entry in entries:
             study = read_entry(entry, side)
             if isinstance(study, Skipped):
-                skipped.append(study)
+                skipped.append(_without_paths(study, entry))
+                if study.reason in (MISSING, UNREADABLE_IMAGE):
+                    unread[entry.id] = _state(entry.image)
                 continue
             if entry.report is not None and not study.report.sentences:
-                there = isinstance(entry.report, Report) or entry.report.is_file()
-                reports["report without sentences" if there else "report missing"] += 1
+                reports.append(_without_paths(_report_lacking(entry), entry))
             yield study
-        record["skipped"] = [[one.id, one.reason, one.detail] for one in skipped]
-        record["reports"] = dict(reports)
+        record.update(skipped=skipped, reports=reports, unread=unread)
 
     if not path.is_file():
         write_shard(path, studies(), encoding=encoding, record=record)
@@ -158,18 +180,22 @@ def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
         return Skipped(entry.id, reason, f"{entry.place}: {detail}")
 
     if not entry.image.is_file():
-        return skipped("image missing", f"there is no file {entry.image}")
+        return skipped(MISSING, f"there is no file {entry.image}")
     try:
         image = read_image(entry.image, longest_side=side)
     except NotFrontal as error:
         return skipped("no frontal view", str(error))
     except InputError as error:
-        return skipped("image cannot be read", str(error))
+        return skipped(UNREADABLE_IMAGE, str(error))
     stored = image.geometry.stored
     for one in entry.truth:
         if not _same_shape(one.size, stored):
             detail = f"{one.phrase!r} was drawn on {one.size} pixels (height, width), and {entry.image} has {stored}"
             return skipped("truth does not fit the image", detail)
+    findings = tuple(_moved(one, image.geometry) for one in entry.truth if one.present)
+    for one in findings:
+        if one.mask is None and not any(box.cut(image.pixels.shape).has_area for box in one.boxes):
+            return skipped("truth does not fit the image", f"no box of {one.phrase!r} lies in {entry.image}")
     looked_for: dict[str, int] = {}
     for one in entry.truth:
         looked_for[one.name] = max(looked_for.get(one.name, 0), int(one.present))
@@ -178,7 +204,7 @@ def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
         patient=entry.patient,
         image=image.pixels,
         report=_report(entry.report),
-        findings=tuple(_moved(one, image.geometry) for one in entry.truth if one.present),
+        findings=findings,
         annotated=entry.annotated,
         pixel_spacing=image.pixel_spacing,
         view=entry.view or image.view,
@@ -191,6 +217,9 @@ def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
 
 def _same_shape(drawn: tuple[int, int], stored: tuple[int, int]) -> bool:
     """Whether one size is the other, scaled and rounded; to which of the two the rounding was done is not known."""
+
+    if drawn != stored and min(*drawn, *stored) < SMALLEST_DRAWN:
+        return False
 
     def scaled(a: tuple[int, int], b: tuple[int, int]) -> bool:
         return abs(a[1] - b[1] * a[0] / b[0]) <= 1 or abs(a[0] - b[0] * a[1] / b[1]) <= 1
@@ -217,10 +246,74 @@ def _report(report: Path | Report | None) -> Report:
         raise InputError(f"Cannot read the report {report}: {error.strerror}. Check its permissions.") from error
 
 
+def _report_lacking(entry: Entry) -> Skipped:
+    """Why a study has an empty report."""
+    if isinstance(entry.report, Path) and not entry.report.is_file():
+        return Skipped(entry.id, "report missing", f"{entry.place}: there is no file {entry.report}")
+    where = f" in {entry.report}" if isinstance(entry.report, Path) else ""
+    return Skipped(entry.id, "report without sentences", f"{entry.place}: no sentence of FINDINGS or IMPRESSION{where}")
+
+
+def _without_paths(one: Skipped, entry: Entry) -> list[str]:
+    """How a shard keeps what was skipped: where the files lie changes no byte of it."""
+    detail = one.detail
+    for stands_for, path in _files(entry).items():
+        detail = detail.replace(path, stands_for)
+    return [one.id, one.reason, detail]
+
+
+def _with_paths(kept: Sequence[Sequence[str]], entries: Sequence[Entry]) -> list[Skipped]:
+    """What a shard of these entries keeps of `Skipped`, as it was."""
+    files = {entry.id: _files(entry) for entry in entries}
+    told = []
+    for id, reason, detail in kept:
+        for stands_for, path in files[id].items():
+            detail = detail.replace(stands_for, path)
+        told.append(Skipped(id, reason, detail))
+    return told
+
+
+def _files(entry: Entry) -> dict[str, str]:
+    """The paths that an entry names, by what stands for them in a shard."""
+    report = {"<report>": str(entry.report)} if isinstance(entry.report, Path) else {}
+    return {"<image>": str(entry.image), **report}
+
+
+def _state(image: Path) -> str | None:
+    """By what a replaced image is known from the one that could not be read; None where there is none."""
+    try:
+        return file_digest(image) if image.is_file() else None
+    except InputError:
+        return "may not be read"
+
+
+def _lacks_replaced_images(path: Path, entries: Sequence[Entry]) -> bool:
+    """Whether images of a shard have been replaced that were missing or could not be read.
+
+    Raises:
+        InputError: so it is, but an image that the shard does hold is gone, and would be lost.
+    """
+    unread = shard_record(path)["unread"]
+    replaced = [one for one in entries if one.id in unread and _state(one.image) not in (None, unread[one.id])]
+    lost = [one for one in entries if one.id not in unread and not one.image.is_file()] if replaced else []
+    if lost:
+        raise InputError(
+            f"{replaced[0].image} is another file now, so {path} would be made again; but {lost[0].image}, which it "
+            "holds, is gone. Put that back too, or prepare into another folder."
+        )
+    return bool(replaced)
+
+
+def _done_already(folder: Path) -> Path:
+    written = datetime.fromtimestamp((folder / "card.json").stat().st_mtime)
+    tqdm.write(f"{folder} was prepared already ({written:%Y-%m-%d %H:%M}); nothing was done.", file=sys.stderr)
+    return folder
+
+
 def _check_what_is_there(source: Source) -> None:
     """Name all that is missing at once, so that nobody has to try as often as there are files."""
     needed = source.tables()
-    missing = [f"  {what}: {path}" for what, path in needed.items() if not path.exists()]
+    missing = [f"  {what}: {path}{_seen_elsewhere(path, needed)}" for what, path in needed.items() if not path.exists()]
     if missing:
         raise InputError(
             "\n".join(
@@ -231,6 +324,15 @@ def _check_what_is_there(source: Source) -> None:
                 ]
             )
         )
+
+
+def _seen_elsewhere(path: Path, needed: Mapping[str, Path]) -> str:
+    """A hint, where a folder one level higher or lower holds what is missing, or one that was given for another."""
+    given = path.parent
+    folders = [other.parent for other in needed.values()]
+    inside = sorted(given.glob(f"*/{path.name}")) if given.is_dir() else []
+    found = [one for one in (*(folder / path.name for folder in (*folders, given.parent)), *inside) if one.exists()]
+    return f" (there is {found[0]}: was another folder meant?)" if found else ""
 
 
 def _request(source: Source, side: int, encoding: str, splits: Path | None) -> dict[str, Any]:
@@ -265,21 +367,41 @@ def _check_folder(folder: Path, request: Mapping[str, Any]) -> None:
 
 def _read_plan(plan: Path) -> dict[str, Any]:
     try:
-        return json.loads(plan.read_text())
-    except ValueError as error:
-        raise InputError(f"{plan} is damaged ({error}). Delete {plan.parent} and prepare the set again.") from error
+        begun = json.loads(plan.read_text())
+        return {"request": dict(begun["request"]), "entries": str(begun["entries"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{plan} is damaged ({error!r}). Delete {plan.parent} and prepare the set again.") from error
 
 
 def _begin(folder: Path, request: Mapping[str, Any], listing: Listing) -> None:
-    """Write the plan, or compare it with the one that is there: shards go by the order of the entries."""
-    order = hashlib.sha256(json.dumps([[one.id, one.split] for one in listing.entries]).encode()).hexdigest()
+    """Write the plan, or compare it with the one that is there: what is done and what is left must be of one state."""
+    digest = hashlib.sha256()
+    for one in listing.entries:
+        digest.update(json.dumps(_meaning(one)).encode())
+    said = digest.hexdigest()
     plan = folder / "plan.json"
     if not plan.is_file():
-        store.write_file(plan, json.dumps({"request": request, "entries": order}, indent=1))
-    elif _read_plan(plan)["entries"] != order:
+        store.write_file(plan, json.dumps({"request": request, "entries": said}, indent=1))
+    elif _read_plan(plan)["entries"] != said:
         raise InputError(
-            f"{folder} was begun when other images were listed. Choose another folder, or delete this one."
+            f"{folder} was begun when other images were listed, or other reports, labels or truth for them. "
+            "Choose another folder, or delete this one."
         )
+
+
+def _meaning(entry: Entry) -> list[Any]:
+    """All that an entry says, as JSON can hold it, but for where its files lie."""
+    report = entry.report
+    if isinstance(report, Report):
+        report = [dict(report.sections), [[line.text, line.findings] for line in report.sentences]]
+    elif report is not None:
+        report = report.name
+    truth = [
+        [one.name, one.phrase, one.size, one.boxes, None if one.runs is None else one.runs.runs.tolist()]
+        for one in entry.truth
+    ]
+    said = [entry.id, entry.patient, entry.split, entry.study, entry.view, entry.image.name]
+    return [*said, report, truth, entry.annotated, dict(entry.labels)]
 
 
 def _unambiguous(listing: Listing) -> Listing:
@@ -291,6 +413,19 @@ def _unambiguous(listing: Listing) -> Listing:
         if not _SPLIT.fullmatch(entry.split):
             raise InputError(f"{entry.place}: {entry.split!r} is no name for a split. Use letters, digits and '-'.")
     return listing
+
+
+def _with_shared_patients(listing: Listing) -> Listing:
+    """The listing with a problem where one patient is in several splits, so that none of them is new to the others."""
+    splits_of: dict[str, set[str]] = {}
+    for entry in listing.entries:
+        splits_of.setdefault(entry.patient, set()).add(entry.split)
+    shared = [patient for patient, splits in splits_of.items() if len(splits) > 1]
+    if not shared:
+        return listing
+    splits = " and ".join(sorted(splits_of[shared[0]]))
+    problem = f"{len(shared)} patients are in more than one split, such as {shared[0]} in {splits}."
+    return replace(listing, problems=(problem, *listing.problems))
 
 
 def _split_by(listing: Listing, path: Path) -> Listing:
@@ -329,16 +464,28 @@ def _shards(folder: Path, entries: Sequence[Entry]) -> dict[Path, list[Entry]]:
     }
 
 
-def _check_images(entries: Sequence[Entry]) -> None:
-    """Tell before the work begins how many images are missing; where all are, it does not begin."""
-    looking = tqdm(entries, desc="looking for the images", unit="image", disable=None, delay=5)
+def _check_images(to_read: Sequence[Entry], listed: Sequence[Entry]) -> None:
+    """Tell before the work begins how many images are missing; where all that are listed are, it does not begin."""
+    looking = tqdm(to_read, desc="looking for the images", unit="image", disable=None, delay=5)
     missing = [entry for entry in looking if not entry.image.is_file()]
     if not missing:
         return
     first = f"such as {missing[0].image} ({missing[0].place})"
-    if len(missing) == len(entries):
-        raise InputError(f"None of the {len(entries)} images is there, {first}. Check the folder, or unpack them.")
-    tqdm.write(f"{len(missing)} of {len(entries)} images are missing, {first}. They are skipped.", file=sys.stderr)
+    if len(missing) == len(to_read) and not any(entry.image.is_file() for entry in listed):
+        raise InputError(f"None of the {len(listed)} images is there, {first}. Check the folder, or unpack them.")
+    number = f"{len(missing)} of {len(to_read)} images"
+    told = f"{number} is missing, {first}. It is" if len(missing) == 1 else f"{number} are missing, {first}. They are"
+    tqdm.write(f"{told} skipped.", file=sys.stderr)
+
+
+def _check_reports(entries: Sequence[Entry]) -> None:
+    """Refuse to begin where reports should be and not one is: then it is the folder that is wrong."""
+    named = [(entry.report, entry.place) for entry in entries if isinstance(entry.report, Path)]
+    if named and not any(path.is_file() for path, _ in named):
+        raise InputError(
+            f"None of the {len(named)} reports is there, such as {named[0][0]} ({named[0][1]}). "
+            "Check the folder, or unpack them."
+        )
 
 
 def _none_left(skipped: Sequence[Skipped], problems: Sequence[str] = ()) -> str:
@@ -354,34 +501,31 @@ def _none_left(skipped: Sequence[Skipped], problems: Sequence[str] = ()) -> str:
 def _finish(
     folder: Path, source: Source, request: Mapping[str, Any], listing: Listing, shards: Mapping[Path, Sequence[Entry]]
 ) -> None:
-    """Write what was skipped, the summary and, last, the card."""
+    """Write what was skipped, what lacks a report, the summary and, last, the card."""
     about = source.about
     reading = tqdm(shards.items(), desc="summary", unit="shard", disable=None, delay=5)
-    records, splits = [], Counter()
+    skipped, reports, splits = list(listing.skipped), [], Counter()
     for path, entries in reading:
-        records.append(shard_record(path))
-        splits[entries[0].split] += len(entries) - len(records[-1]["skipped"])
-    skipped = [*listing.skipped, *(Skipped(*one) for record in records for one in record["skipped"])]
+        record = shard_record(path)
+        skipped += _with_paths(record["skipped"], entries)
+        reports += _with_paths(record["reports"], entries)
+        splits[entries[0].split] += len(entries) - len(record["skipped"])
     kept = splits.total()
     if kept == 0:
         raise InputError(f"{_none_left(skipped)} Mend that, delete {folder}, and prepare the set again.")
-    reports: Counter[str] = Counter()
-    for record in records:
-        reports.update(record["reports"])
     counts = {
         "listed": len(listing.entries) + len(listing.skipped),
         "kept": kept,
         "splits": dict(splits),
         "skipped": dict(Counter(one.reason for one in skipped).most_common()),
-        "reports": dict(reports),
+        "reports": dict(Counter(one.reason for one in reports)),
         "problems": len(listing.problems),
     }
     options = source.asked_for()
     split_by = READERS if request["splits"] else options.get("splits", OWNERS)
     split_by += f"; held out by {by}" if (by := options.get("held out by")) else ""
-    table = io.StringIO()
-    csv.writer(table).writerows([("id", "reason", "detail"), *((one.id, one.reason, one.detail) for one in skipped)])
-    store.write_file(folder / "skipped.csv", table.getvalue())
+    store.write_file(folder / "skipped.csv", _table(skipped))
+    store.write_file(folder / "without-report.csv", _table(reports))
     summary = {"name": about.name, **counts, "split_by": split_by, "problems": list(listing.problems)}
     store.write_file(folder / "summary.json", json.dumps(summary, indent=1))
     write_card(
@@ -396,3 +540,9 @@ def _finish(
         details={**counts, "split_by": split_by},
     )
     store.clear_partial_files(folder)
+
+
+def _table(rows: Sequence[Skipped]) -> str:
+    table = io.StringIO()
+    csv.writer(table).writerows([("id", "reason", "detail"), *((one.id, one.reason, one.detail) for one in rows)])
+    return table.getvalue()

@@ -80,5 +80,6 @@ def run(
         typer.echo(f"Kept, {what}: {count:,}")
     if summary["problems"]:
         typer.echo(f"Problems in the tables: {len(summary['problems']):,}, such as: {summary['problems'][0]}")
-    if summary["skipped"] or summary["problems"]:
-        typer.echo(f"Each is named in {folder / 'skipped.csv'} and {folder / 'summary.json'}.")
+    told = {"skipped": "skipped.csv", "reports": "without-report.csv", "problems": "summary.json"}
+    if files := [str(folder / file) for what, file in told.items() if summary[what]]:
+        typer.echo(f"Each is named in {' and '.join(files)}.")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_skipped_and_told(tmp_path, capsys):
     (reports / "train-2.txt").unlink()
     (reports / "train-3.txt").write_text("  \n")
     folder = prepare(source, tmp_path / "set")
-    assert "1 of 7 images are missing" in capsys.readouterr().err
+    assert "1 of 7 images is missing" in capsys.readouterr().err
     assert StudyDataset(folder).ids() == ["train-0", "train-2", "train-3", "train-5"]
     assert StudyDataset(folder).card["splits"] == {"train": 4}  # a shard of the other split is there, and empty
     summary = json.loads((folder / "summary.json").read_text())
@@ -172,6 +172,82 @@ def test_what_cannot_be_read_is_skipped_and_told(tmp_path, capsys):
     told = {row[0]: row[1:] for row in skipped(folder)}
     assert told["train-1"] == ["image missing", f"table.csv, line 3: there is no file {images / 'train-1.jpg'}"]
     assert told["train-4"][1].startswith("table.csv, line 6: ") and str(images / "train-4.jpg") in told["train-4"][1]
+
+
+def test_without_any_report_nothing_begins(tmp_path):
+    source = small(tmp_path / "raw", {"train": 6})
+    for report in (source.folder / "reports").iterdir():
+        report.rename(source.folder / report.name)
+    with pytest.raises(InputError, match=r"None of the 6 reports is there.*train-0\.txt \(table\.csv, line 2\)"):
+        prepare(source, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+    (source.folder / "train-5.txt").rename(source.folder / "reports" / "train-5.txt")
+    folder = prepare(source, tmp_path / "set")
+    rows = list(csv.reader((folder / "without-report.csv").read_text().splitlines()))
+    missing = source.folder / "reports" / "train-0.txt"
+    assert rows[:2] == [
+        ["id", "reason", "detail"],
+        ["train-0", "report missing", f"table.csv, line 2: there is no file {missing}"],
+    ]
+    assert [row[0] for row in rows[1:]] == [f"train-{number}" for number in range(5)]
+
+
+def test_a_run_goes_on_where_all_that_is_left_is_missing(tmp_path):
+    source = small(tmp_path / "raw", {"train": 5})
+    (source.folder / "images" / "train-4.jpg").unlink()
+    (source.folder / "reports" / "train-4.txt").unlink()
+    folder = prepare(source, tmp_path / "set")
+    whole = contents(folder)
+    for name in ("card.json", "train-00001.parquet"):
+        (folder / name).unlink()
+    assert contents(prepare(source, folder)) == whole
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_images_that_were_replaced_are_taken_in(tmp_path, capsys, finished):
+    source = small(tmp_path / "raw", {"train": 12})
+    whole = contents(prepare(source, tmp_path / "whole", side=32))
+    images = source.folder / "images"
+    kept = {name: (images / name).read_bytes() for name in ("train-1.jpg", "train-5.jpg")}
+    (images / "train-1.jpg").unlink()
+    (images / "train-5.jpg").write_text("no image")
+    folder = prepare(source, tmp_path / "set", side=32)
+    lacking, before = contents(folder), {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    prepare(source, folder, side=32)
+    assert "was prepared already (20" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    if not finished:
+        (folder / "card.json").unlink()
+        (folder / "train-00002.parquet").unlink()
+    (images / "train-5.jpg").write_bytes(kept["train-5.jpg"])
+    prepare(source, folder, side=32)
+    assert StudyDataset(folder).ids() == [f"train-{number}" for number in range(12) if number != 1]
+    assert contents(folder)["train-00000.parquet"] == lacking["train-00000.parquet"]
+    (images / "train-1.jpg").write_bytes(kept["train-1.jpg"])
+    assert contents(prepare(source, folder, side=32)) == whole
+
+
+def test_replaced_images_do_not_cost_others(tmp_path):
+    source = small(tmp_path / "raw", {"train": 5})
+    image = source.folder / "images" / "train-1.jpg"
+    content = image.read_bytes()
+    image.unlink()
+    before = contents(prepare(source, tmp_path / "set"))
+    image.write_bytes(content)
+    (source.folder / "images" / "train-2.jpg").unlink()
+    with pytest.raises(InputError, match=r"train-1\.jpg is another file.*train-2\.jpg, which it holds, is gone"):
+        prepare(source, tmp_path / "set")
+    assert contents(tmp_path / "set") == before
+
+
+def test_a_folder_one_level_off_is_pointed_out(tmp_path):
+    source = small(tmp_path / "raw" / "inner", {"train": 1})
+    (tmp_path / "raw" / "inner" / "deeper").mkdir()
+    for wrong in (tmp_path / "raw", tmp_path / "raw" / "inner" / "deeper"):
+        with pytest.raises(InputError) as error:
+            prepare(Small(wrong), tmp_path / "set")
+        for name in ("table.csv", "images"):
+            assert f"{wrong / name} (there is {source.folder / name}: was another folder meant?)" in str(error.value)
 
 
 def test_where_nothing_can_be_read_there_is_no_set(tmp_path):
@@ -243,6 +319,88 @@ def test_a_folder_whose_list_of_images_changed_is_refused(tmp_path, monkeypatch)
         prepare(source, folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": {"mass": 1}},
+        {"report": parse_report("FINDINGS: A mass.")},
+        {"truth": (Annotated("train-4", "mass", "mass", SIZE, (Box(1, 1, 2, 2),)),)},
+        {"truth": (Annotated("train-4", "mass", "mass", SIZE, (), RunLengths(SIZE, np.array([9, 1, 2870]))),)},
+        {"view": "AP"},
+        {"patient": "somebody"},
+        {"study": "s1"},
+        {"annotated": True},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_folder_of_another_state_of_the_tables_is_refused(tmp_path, monkeypatch, change):
+    source = small(tmp_path / "raw", {"train": 5})
+    folder = prepare(source, tmp_path / "set", workers=1)
+    (folder / "card.json").unlink()
+    (folder / "train-00001.parquet").unlink()
+    whole = Small.listing
+
+    def changed(self: Small) -> Listing:
+        entries = whole(self).entries
+        return Listing((*entries[:-1], replace(entries[-1], **change)))
+
+    monkeypatch.setattr(Small, "listing", changed)
+    with pytest.raises(InputError, match="other images were listed, or other reports, labels or truth"):
+        prepare(source, folder, workers=1)
+
+
+def test_a_patient_on_two_sides_is_told_once(tmp_path, monkeypatch):
+    source = small(tmp_path / "raw", {"train": 3, "test": 3})
+    whole = Small.listing
+
+    def shared(self: Small) -> Listing:
+        return Listing(tuple(replace(one, patient=f"p{one.id[-1]}") for one in whole(self).entries))
+
+    monkeypatch.setattr(Small, "listing", shared)
+    summary = json.loads((prepare(source, tmp_path / "set", workers=1) / "summary.json").read_text())
+    assert summary["problems"] == ["3 patients are in more than one split, such as p0 in test and train."]
+    splits = tmp_path / "splits.csv"
+    splits.write_text("id,split\n" + "".join(f"{split}-{i},train\n" for split in ("train", "test") for i in range(3)))
+    folder = prepare(source, tmp_path / "one side", workers=1, splits=splits)
+    assert json.loads((folder / "summary.json").read_text())["problems"] == []
+
+
+def test_where_the_files_lie_changes_no_byte_of_the_shards(tmp_path):
+    cards = []
+    for place in ("here", "elsewhere/than there"):
+        source = small(tmp_path / place, {"train": 4})
+        (source.folder / "images" / "train-1.jpg").unlink()
+        (source.folder / "images" / "train-2.jpg").write_text("no image")
+        (source.folder / "reports" / "train-3.txt").unlink()
+        folder = prepare(source, tmp_path / f"set of {place[:4]}", workers=1)
+        cards.append(StudyDataset(folder).card)
+        told = {row[0]: row[2] for row in skipped(folder)}
+        assert all(str(source.folder / "images" / f"{one}.jpg") in told[one] for one in ("train-1", "train-2"))
+        assert str(source.folder / "reports" / "train-3.txt") in (folder / "without-report.csv").read_text()
+    assert cards[0]["key"] == cards[1]["key"] and cards[0]["shards"] == cards[1]["shards"]
+
+
+@pytest.mark.parametrize("plan", ["", "{", "{}", "[]", "1", '{"request": 1, "entries": "a"}', '{"request": {}}'])
+def test_a_damaged_plan_is_named(tmp_path, plan):
+    source = small(tmp_path / "raw", {"train": 1})
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "plan.json").write_text(plan)
+    with pytest.raises(InputError, match=r"plan\.json is damaged"):
+        prepare(source, tmp_path / "set")
+
+
+def test_a_damaged_shard_stops_the_run_in_words(tmp_path):
+    source = small(tmp_path / "raw", {"train": 5})
+    folder = prepare(source, tmp_path / "set", workers=1)
+    whole = contents(folder)
+    (folder / "card.json").unlink()
+    (folder / "train-00000.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match=r"train-00000\.parquet is missing or damaged.*Delete it"):
+        prepare(source, folder, workers=1)
+    (folder / "train-00000.parquet").unlink()
+    assert contents(prepare(source, folder, workers=1)) == whole
+
+
 @pytest.mark.parametrize("wrong", [{"side": 15}, {"workers": 0}, {"encoding": "gif"}])
 def test_options_out_of_range_are_told(tmp_path, wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
@@ -289,6 +447,17 @@ def test_killed_runs_are_taken_up_without_loss_or_duplicate(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in made} == made  # what was done is not done again
     assert contents(folder) == whole
     assert {path.name for path in folder.iterdir()} == set(whole)  # nothing is left lying around
+
+
+def test_a_run_is_taken_up_of_which_only_missing_images_are_left(tmp_path):
+    source = small(tmp_path / "raw", {"train": 4, "test": 4})
+    for image in (source.folder / "images").glob("test-*"):
+        image.unlink()
+    folder = prepare(source, tmp_path / "set", workers=1)
+    whole = contents(folder)
+    for name in ("card.json", "summary.json", "test-00000.parquet"):
+        (folder / name).unlink()
+    assert contents(prepare(source, folder, workers=1)) == whole
 
 
 # ---- one entry
@@ -349,10 +518,22 @@ def test_truth_of_another_scale_is_scaled_and_of_another_shape_is_not(tmp_path):
         ((61, 50), (61, 52), False),
         ((3056, 2544), (2544, 3056), False),
         ((3056, 2544), (512, 428), False),
+        ((1, 1), (3000, 2500), False),
+        ((3, 2), (3000, 2500), False),
+        ((1, 1), (1, 1), True),
     ],
 )
 def test_sizes_fit_that_are_each_other_scaled_and_rounded(drawn, stored, fits):
     assert preparation._same_shape(drawn, stored) is fits is preparation._same_shape(stored, drawn)
+
+
+def test_a_box_outside_the_image_is_no_truth_of_it(tmp_path):
+    def read(*boxes: Box) -> Study | Skipped:
+        return read_entry(entry(tmp_path / "a.png", film(1, (80, 40)), truth=(truth("mass", (80, 40), boxes),)))
+
+    nowhere = read(Box(40, 0, 5, 5))
+    assert nowhere.reason == "truth does not fit the image" and "no box of 'a mass'" in nowhere.detail
+    assert len(read(Box(40, 0, 5, 5), Box(39, 0, 5, 5)).findings[0].boxes) == 2
 
 
 def test_truth_that_was_looked_for_becomes_a_label(tmp_path):

@@ -52,7 +52,7 @@ def test_a_set_is_prepared_and_told_of(script, tmp_path):
     splits.write_text("id,split\ntrain-0,train\ntrain-1,train\ntrain-2,test\ntest-0,test\n")
     asked = (source.folder, "-o", tmp_path / "set", "--side", 24, "--encoding", "jpeg", "--splits", splits)
     status, said, complaints = script(*asked, "--workers", 1)
-    assert status == 0 and "1 of 4 images are missing" in complaints
+    assert status == 0 and "1 of 4 images is missing" in complaints
     assert f"small: 3 of 6 images are in {tmp_path / 'set'}\n" in said
     assert "Splits (a list of the reader's): train 1, test 2\n" in said
     for line in (
