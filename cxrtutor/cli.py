@@ -111,18 +111,20 @@ def data_deidentify(
     """Copy radiographs without anything that names the patient, the hospital or the day.
 
     Only what shows the film is kept: pixels, scale, windows, spacing, modality, view. Files of a folder are named by
-    their new UIDs, since old names often hold the patient's number. What is written *in* a picture is not found: look
-    at every film before you pass it on.
+    their new UIDs, since old names often hold the patient's number. No file is overwritten, and OUT must lie apart from
+    IN, so that originals and copies are never mixed. What is written *in* a picture is not found: look at every film
+    before you pass it on.
     """
     from tqdm import tqdm
 
-    from .data.deidentify import deidentify, write_dicom
+    from .data.deidentify import check_apart, deidentify, write_dicom
 
     written, refused = [], []
     if not source.is_dir():
         write_dicom(out, deidentify(source))
         written.append(out)
     else:
+        check_apart(source, out)
         for path in tqdm(sorted(path for path in source.rglob("*") if path.is_file()), unit="file", disable=None):
             try:
                 film = deidentify(path)

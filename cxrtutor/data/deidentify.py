@@ -94,14 +94,28 @@ def deidentify(source: str | Path | Dataset) -> Dataset:
 
 
 def write_dicom(path: Path, dataset: Dataset) -> None:
-    """Write a data set as a DICOM file, whole or not at all.
+    """Write a data set as a DICOM file, whole or not at all. Where this very file lies already, nothing is done.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: something else lies there, which might be an original, or the file cannot be written.
     """
     content = io.BytesIO()
     dataset.save_as(content, enforce_file_format=True)
+    if path.is_file() and path.read_bytes() == content.getvalue():
+        return
+    if path.exists():
+        raise InputError(f"{path} is there already, and nothing is overwritten. Choose another name, or move it away.")
     store.write_file(path, content.getvalue())
+
+
+def check_apart(originals: Path, copies: Path) -> None:
+    """Raise `InputError` if two folders are one, or one lies inside the other: copies would be mixed with originals."""
+    first, second = originals.resolve(), copies.resolve()
+    if first.is_relative_to(second) or second.is_relative_to(first):
+        raise InputError(
+            f"{copies} and {originals} are one folder, or one lies in the other, and copies would be mixed with "
+            "originals. Choose a folder for the copies that lies elsewhere."
+        )
 
 
 def _kept(original: Dataset) -> Dataset:

@@ -264,3 +264,26 @@ def test_the_command_copies_a_file_or_a_folder(tmp_path):
     )
     result = CliRunner().invoke(app, ["data", "deidentify", str(folder / "inner" / "b.dcm"), str(tmp_path / "one.dcm")])
     assert result.exit_code == 0 and (tmp_path / "one.dcm").is_file() and "1 written" in result.stdout
+
+
+def test_copies_are_never_mixed_with_originals(tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    original = write(folder / "a.dcm")
+    before = original.read_bytes()
+    (tmp_path / "link").symlink_to(folder)
+    for out in (folder, folder / "out", tmp_path, tmp_path / "link" / "out"):
+        result = CliRunner().invoke(app, ["data", "deidentify", str(folder), str(out)])
+        assert isinstance(result.exception, InputError) and "mixed with originals" in str(result.exception)
+    assert [*folder.iterdir()] == [original] and original.read_bytes() == before
+
+
+def test_nothing_is_overwritten_but_the_same_copy_is_no_matter(tmp_path):
+    original, other = write(tmp_path / "a.dcm"), write(tmp_path / "b.dcm", WindowWidth=[100, 9])
+    for taken in (original, other, tmp_path):
+        before = other.read_bytes()
+        result = CliRunner().invoke(app, ["data", "deidentify", str(original), str(taken)])
+        assert isinstance(result.exception, InputError) and "nothing is overwritten" in str(result.exception)
+        assert other.read_bytes() == before
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["data", "deidentify", str(original), str(tmp_path / "c.dcm")]).exit_code == 0
