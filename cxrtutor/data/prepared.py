@@ -223,7 +223,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         card = json.loads(path.read_text())
         form = card["format"]
     except FileNotFoundError as error:
-        raise InputError(f"{folder} holds no prepared set: card.json is missing. Prepare the set again.") from error
+        raise InputError(f"{folder} {_why_no_set(folder)}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}). Delete {folder} and prepare the set again.") from error
     if form not in READABLE:
@@ -231,6 +231,18 @@ def read_card(folder: Path) -> dict[str, Any]:
             f"{path} is of format {form}; this version reads up to {FORMAT}. Prepare the set again, or update cxrtutor."
         )
     return card
+
+
+def _why_no_set(folder: Path) -> str:
+    """What a folder without a card is, and what to do."""
+    if not folder.is_dir():
+        return "is no folder. Check the path."
+    if (folder / "plan.json").is_file():
+        return "was begun and is not finished: card.json is missing. Prepare it with the same command; it goes on."
+    return (
+        "holds no prepared set: card.json is missing. Give the folder that a script of data_scripts prepared a set "
+        "into (--output), not the one with its owner's files."
+    )
 
 
 def file_digest(path: Path) -> str:

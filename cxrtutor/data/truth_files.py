@@ -65,6 +65,10 @@ def read_truth(path: Path, *, images: Path | None = None, redistribution: bool =
 
 
 def _read(path: Path, images: Path | None) -> Annotations:
+    if path.name == "card.json" or (path / "card.json").is_file():
+        raise InputError(
+            f"{path} is of a prepared set. Give the file of truth as its owner ships it, or use `evaluate`."
+        )
     if path.is_dir():
         return covid_rural.read_masks(path)
     if path.suffix == ".json":

@@ -173,6 +173,20 @@ def test_cards_that_cannot_be_used(tmp_path, content, words):
     assert str(tmp_path) in str(error.value)
 
 
+def test_a_folder_that_holds_no_set_is_told_for_what_it_is(tmp_path):
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "plan.json").write_text("{}")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "table.csv").write_text("id\n")
+    for name, words in {
+        "begun": "begun and is not finished",
+        "raw": "not the one with",
+        "none": "is no folder",
+    }.items():
+        with pytest.raises(InputError, match=f"{name} .*{words}"):
+            StudyDataset(tmp_path / name)
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device", target)

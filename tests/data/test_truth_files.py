@@ -137,3 +137,10 @@ def test_an_unknown_layout_is_refused_with_those_that_are_known(name: str, text:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Cannot read .*absent\.csv"):
         read_truth(tmp_path / "absent.csv")
+
+
+def test_a_prepared_set_is_told_from_an_owners_file(tmp_path: Path) -> None:
+    written(tmp_path / "card.json", "{}")
+    for path in (tmp_path, tmp_path / "card.json"):
+        with pytest.raises(InputError, match="prepared set. Give the file of truth as its owner ships it"):
+            read_truth(path)
