@@ -1913,31 +1913,6 @@ def swap_sides(answer):
 
 
 @exercise(
-    right=lambda parts: _last_sections(parts),
-    inputs=[
-        ([("FINDINGS", " A. "), ("IMPRESSION", "First."), ("IMPRESSION", "Last."), ("FINDINGS", "  ")],),
-        ([("ADDENDUM", "New.\n"), ("FINDINGS", "")],),
-    ],
-)
-def chosen_sections(answer):
-    """Reports: of sections with one name the last wins, and blank ones do not count."""
-    (parts,) = chosen_sections.inputs[0]
-    given = answer(parts)
-    given = given if isinstance(given, dict) else {}
-    named = {name.lower(): body for name, body in given.items()}
-    yield (
-        named.get("impression", "").strip() == "First.",
-        "An addendum stands first in a file. Of one name, the last wins.",
-    )
-    yield (
-        "findings" not in named or not named["findings"].strip(),
-        "The blank FINDINGS at the end erased the full one. A blank body does not count.",
-    )
-    yield any(name != name.lower() for name in given), "Names in small letters, please: `name.lower()`."
-    yield any(body != body.strip() for body in given.values()), "There is white space around a body: `body.strip()`."
-
-
-@exercise(
     right=lambda text: re.split(r"(?<=\.)(?<!Dr\.)\s+", text.strip()),
     inputs=[
         ("Told Dr. Lee of a 1.5 cm nodule. No mass.",),
@@ -1976,6 +1951,7 @@ def split_at_stops(answer):
         ("No effusion or nodule.", "nodule"),
         ("An effusion without consolidation.", "consolidation"),
         ("Large effusion.", "effusion"),
+        ("No evenly distributed nodule.", "nodule"),
     ],
 )
 def is_denied(answer):
@@ -1986,6 +1962,10 @@ def is_denied(answer):
     yield bool(answer(behind, "effusion")), '"without" stands *behind* the effusion. It denies what follows it.'
     yield not answer("No effusion.", "effusion"), 'At the beginning of a sentence "No" has a capital.'
     yield not answer(behind, "consolidation"), '"without" denies too.'
+    yield (
+        not answer("No evenly distributed nodule.", "nodule"),
+        '"distributed" holds a "but". That ends a scope only as a word of its own: `re.split(r"\\bbut\\b", ...)`.',
+    )
 
 
 @exercise(
@@ -2008,14 +1988,6 @@ def side_named(answer):
     )
     yield answer("Bilateral effusions.") in ("none", "bilateral"), '"bilateral" means both.'
     yield answer("Left pleural effusion.") == "none", "At the beginning of a sentence the word has a capital."
-
-
-def _last_sections(parts: Sequence[tuple[str, str]]) -> dict[str, str]:
-    sections = {}
-    for name, body in parts:
-        if body.strip():
-            sections[name.lower()] = body.strip()
-    return sections
 
 
 def _is_denied(sentence: str, finding: str) -> bool:

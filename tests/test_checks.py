@@ -911,12 +911,6 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
             "small letter",
         ),
     ],
-    "chosen_sections": [
-        (lambda parts: {n.lower(): b.strip() for n, b in parts[::-1] if b.strip()}, "the last wins"),
-        (lambda parts: {n.lower(): b.strip() for n, b in parts}, "does not count"),
-        (lambda parts: {n: b.strip() for n, b in parts if b.strip()}, "small letters"),
-        (lambda parts: {n.lower(): b for n, b in parts if b.strip()}, "white space"),
-    ],
     "split_at_stops": [
         (lambda text: [one.strip() + "." for one in text.split(".") if one.strip()], "decimal point"),
         (lambda text: re.split(r"(?<=\.)\s+", text.strip()), "Dr. Lee"),
@@ -933,6 +927,7 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
             lambda sentence, finding: denial(sentence.lower().split(finding)[0].split("but")[-1], "no"),
             '"without" denies too',
         ),
+        (lambda sentence, finding: denial(sentence.lower().split(finding)[0].split("but")[-1]), 'holds a "but"'),
     ],
     "side_named": [
         (lambda sentence: next((s for s in ("left", "right") if s in sentence.lower()), "none"), "bright"),

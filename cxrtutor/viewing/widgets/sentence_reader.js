@@ -3,7 +3,7 @@
 
 const MARKUP = `
 <section class="card" role="group" aria-label="What a sentence says">
-  <label class="field"><span>Type a sentence</span><textarea rows="2" spellcheck="false"></textarea></label>
+  <label class="field"><span>Type one sentence</span><textarea rows="2" spellcheck="false"></textarea></label>
   <div class="examples" role="group" aria-label="Sentences to try"></div>
   <p class="read" aria-hidden="true"></p>
   <ul class="told"></ul>

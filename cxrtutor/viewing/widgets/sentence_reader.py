@@ -13,7 +13,7 @@ from cxrtutor.viewing.widgets.radiograph_widget import module
 
 
 class SentenceReader(PageWidget):
-    """Type a sentence: its names are underlined, its cues bold, and as far as a cue reaches the text is shaded.
+    """Type one sentence: its names are underlined, its cues bold, and as far as a cue reaches the text is shaded.
 
     The page runs the same rules as the package, from the package's own patterns.
 
