@@ -1,4 +1,7 @@
-"""How far long work has come: a bar on a terminal, and a line a minute in a log, where a bar is a mess."""
+"""How far long work has come: a bar on a terminal, and a line a minute in a log, where a bar is a mess.
+
+What takes less than a minute says nothing in a log, nor in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ SECONDS_A_LINE = 60.0
 
 @contextmanager
 def progress(total: int, done: int, name: str, unit: str) -> Iterator[Callable[[int], None]]:
-    """Tell on standard error how far work has come, from the start on.
+    """Tell on standard error how far work has come.
 
     Args:
         total: of the things to do.
@@ -44,5 +47,4 @@ def progress(total: int, done: int, name: str, unit: str) -> Iterator[Callable[[
         left = tqdm.format_interval((total - done) / speed)
         print(f"{name}: {done:,} of {total:,} {unit}s, {speed:.1f} a second, {left} left", file=sys.stderr, flush=True)
 
-    print(f"{name}: {total - done:,} of {total:,} {unit}s to do", file=sys.stderr, flush=True)
     yield tell

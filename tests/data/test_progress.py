@@ -38,8 +38,7 @@ def test_a_log_gets_a_line_a_minute(monkeypatch, capsys):
         for _ in range(60):
             clock[0] += 5
             tell(10)
-    assert capsys.readouterr().err.splitlines()[:3] == [
-        "A set: 9,900 of 10,000 images to do",
+    assert capsys.readouterr().err.splitlines()[:2] == [
         "A set: 220 of 10,000 images, 2.0 a second, 1:21:30 left",
         "A set: 340 of 10,000 images, 2.0 a second, 1:20:30 left",
     ]
@@ -51,4 +50,4 @@ def test_what_was_done_before_does_not_count_as_speed(monkeypatch, capsys):
     with progress(1000, 900, "A set", "image") as tell:
         clock[0] = 100.0
         tell(50)
-    assert capsys.readouterr().err.splitlines()[1] == "A set: 950 of 1,000 images, 0.5 a second, 01:40 left"
+    assert capsys.readouterr().err.splitlines() == ["A set: 950 of 1,000 images, 0.5 a second, 01:40 left"]
