@@ -2,6 +2,17 @@
 
 Random access reads 32 studies from the disk for each one that is asked for. A stream reads every row group once an
 epoch: the groups in a random order, and the rows of several groups mixed in a buffer.
+
+    stream = StudyStream(StudyDataset("data/mimic-cxr", "train"), seed=7)
+    loader = DataLoader(stream, batch_size=64, num_workers=4, collate_fn=list, persistent_workers=True)
+    for epoch in range(2):
+        stream.set_epoch(epoch)
+        for studies in loader:
+            batch = [study.image for study in studies]
+
+Studies are no tensors, and their images differ in size, so `collate_fn=list` keeps a batch as a list of them. Without
+`set_epoch`, which has to be called before the loader is run through and in every process, each epoch has the order of
+the first.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from made_up import assert_same_study, bare_study, make_set, make_study
 from torch.utils.data import DataLoader
 
+from cxrtutor.data import streaming
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.prepared import ROWS_PER_GROUP, shard_path, write_card, write_shard
 from cxrtutor.data.streaming import StudyStream
@@ -41,6 +43,18 @@ def test_a_stream_gives_every_study_once_and_whole(studies):
     assert len(found) == len(StudyStream(studies)) == COUNTS["train"]
     for index in (0, 31, 32, 149):
         assert_same_study(found[f"train-{index}"], make_study(index))
+
+
+def test_the_example_of_the_module_runs(studies):
+    lines = streaming.__doc__.split("\n\n")[2].splitlines()
+    example = textwrap.dedent("\n".join([*lines, "            seen.append((epoch, [study.id for study in studies]))"]))
+    assert '"data/mimic-cxr"' in example and "num_workers=4" in example
+    example = example.replace('"data/mimic-cxr"', repr(str(studies.folder))).replace("num_workers=4", "num_workers=1")
+    names = {"StudyStream": StudyStream, "StudyDataset": StudyDataset, "DataLoader": DataLoader, "seen": []}
+    exec(example, names)
+    orders = [[id for number, batch in names["seen"] if number == epoch for id in batch] for epoch in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(studies.ids()) and orders[0] != orders[1]
+    assert len(names["batch"]) == len(names["seen"][-1][1])
 
 
 def test_the_order_is_random_and_by_seed_and_epoch(studies):

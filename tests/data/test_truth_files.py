@@ -142,5 +142,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_prepared_set_is_told_from_an_owners_file(tmp_path: Path) -> None:
     written(tmp_path / "card.json", "{}")
     for path in (tmp_path, tmp_path / "card.json"):
-        with pytest.raises(InputError, match="prepared set. Give the file of truth as its owner ships it"):
+        with pytest.raises(InputError, match=r"prepared set\. Give the file of truth as its owner ships it"):
             read_truth(path)

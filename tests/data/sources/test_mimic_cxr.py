@@ -225,3 +225,11 @@ def test_no_row_is_lost(rows: list[tuple[str, ...]], splits: list[tuple[str, str
         told = [problem for problem in found.problems if problem.startswith(metadata.name)]
     stated = [row for row in rows if any(value.strip() for value in row)]
     assert len(found.entries) + len(found.skipped) + len(told) == len(stated)
+
+
+def test_exchanged_folders_are_pointed_out(tmp_path: Path) -> None:
+    read = source(tmp_path)
+    with pytest.raises(InputError) as error:
+        prepare(MimicCxr(read.reports, read.folder), tmp_path / "out")
+    for path in (read.tables()[name] for name in ("metadata", "split", "chexpert")):
+        assert f"{read.reports / path.name} (there is {path}: was another folder meant?)" in str(error.value)
