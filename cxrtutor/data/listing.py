@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
+from ..errors import InputError
 from .annotations import Annotated, Annotations, UnreadableRow, table_rows
-from .source import Entry, Listing, Skipped, split_name
+from .source import HELD_OUT, Entry, Listing, Skipped, split_name
+from .splits import read_splits
 
 CONTRADICTING = "contradicting rows"
 UNREADABLE_ROW = "row cannot be read"
@@ -29,6 +31,7 @@ NO_SPLIT = "split not stated"
 SPLITS = ("train", "validation", "test")
 
 _ID = re.compile(r"[\w-]{1,100}", re.ASCII)
+_SPLIT_NAME = re.compile(r"\w[\w .-]*")
 
 Row = tuple[str, str, Any]
 """Where it stands ("metadata.csv.gz, line 17"), the image's id, and its content."""
@@ -217,3 +220,51 @@ def truth_by_image(truth: Annotations) -> LookUp[tuple[Annotated, ...]]:
         found[one.image] = (*found.get(one.image, ()), one)
     left_out = {image: (UNREADABLE_TRUTH, f"{phrase!r} of it") for image, phrase in sorted(truth.left_out)}
     return LookUp(found, left_out, truth.problems)
+
+
+def unambiguous(listing: Listing) -> Listing:
+    """Refuse what no source may list: an id twice, a split that is no file name."""
+    places: dict[str, str] = {}
+    for entry in listing.entries:
+        if (before := places.setdefault(entry.id, entry.place)) is not entry.place:
+            raise InputError(f"The image {entry.id} stands in {before} and in {entry.place}. Keep one row.")
+        if not _SPLIT_NAME.fullmatch(entry.split):
+            raise InputError(f"{entry.place}: {entry.split!r} is no name for a split. Use letters, digits and '-'.")
+    return listing
+
+
+def with_shared_patients(listing: Listing) -> Listing:
+    """The listing with a problem where one patient is in several splits, so that none of them is new to the others."""
+    splits_of: dict[str, set[str]] = {}
+    for entry in listing.entries:
+        splits_of.setdefault(entry.patient, set()).add(entry.split)
+    shared = [patient for patient, splits in splits_of.items() if len(splits) > 1]
+    if not shared:
+        return listing
+    splits = " and ".join(sorted(splits_of[shared[0]]))
+    problem = f"{len(shared)} patients are in more than one split, such as {shared[0]} in {splits}."
+    return replace(listing, problems=(problem, *listing.problems))
+
+
+def split_by(listing: Listing, path: Path) -> Listing:
+    """The listing with a reader's splits, but for what is held out."""
+    splits = read_splits(path)
+    known = {one.id for one in (*listing.entries, *listing.skipped)}
+    if listing.entries and known.isdisjoint(splits):
+        raise InputError(
+            f"{path} names none of the images. Its ids are such as {next(iter(splits), '')!r}, those of the images "
+            f"such as {listing.entries[0].id!r}. Write them as the images' are, letter for letter."
+        )
+    entries, others, held_out = [], [], []
+    for entry in listing.entries:
+        if entry.split == HELD_OUT:
+            entries.append(entry)
+            held_out += [entry.id] if splits.get(entry.id, HELD_OUT) != HELD_OUT else []
+        elif entry.id in splits:
+            entries.append(replace(entry, split=splits[entry.id]))
+        else:
+            others.append(Skipped(entry.id, "not in the list of splits", f"{entry.place}: {path} does not name it"))
+    problems = [f"{path}: there is no image {image}." for image in splits if image not in known]
+    if held_out:
+        problems.append(f"{path}: {len(held_out)} of its images, such as {held_out[0]}, are held out, and stay so.")
+    return unambiguous(Listing(tuple(entries), (*listing.skipped, *others), (*problems, *listing.problems)))

@@ -20,14 +20,11 @@ that was missing or damaged has been replaced, the shard that lacks it is made a
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,17 +33,16 @@ from tqdm import tqdm
 
 from .. import guard, store
 from ..errors import InputError
-from .annotations import Annotated
-from .geometry import Geometry
+from .entries import MISSING, read_entry, report_lacking
 from .image_folder import UNREADABLE_IMAGE
-from .images import NotFrontal, read_image
+from .listing import split_by, unambiguous, with_shared_patients
+from .plan import begin, check_folder
 from .prepared import ENCODINGS, file_digest, read_card, shard_path, shard_record, write_card, write_shard
 from .processes import in_processes
 from .progress import progress
-from .reports import parse_report
-from .source import HELD_OUT, Entry, Listing, Skipped, Source
-from .splits import OWNERS, READERS, read_splits
-from .study import Finding, Report, Study
+from .source import Entry, Listing, Skipped, Source
+from .splits import OWNERS, READERS
+from .study import Study
 
 SMALLEST_SIDE = 16
 """Of an image, in pixels; on fewer nothing can be seen."""
@@ -56,13 +52,6 @@ VERSION = 2
 
 ENTRIES_PER_SHARD = 128
 """What a killed run loses at most, per process."""
-
-MISSING = "image missing"
-
-SMALLEST_DRAWN = 20
-"""Truth on fewer pixels a side fits no other size: a pixel of rounding would make it fit nearly any."""
-
-_SPLIT = re.compile(r"\w[\w .-]*")
 
 
 def prepare(
@@ -108,14 +97,14 @@ def prepare(
     _check_what_is_there(source)
     guard.note_opened({"name": source.about.name, "redistribution": source.about.redistribution})
     request = _request(source, side, encoding, splits)
-    _check_folder(folder, request)
+    check_folder(folder, request)
     card = folder / "card.json"
     if card.is_file() and not {MISSING, UNREADABLE_IMAGE} & set(read_card(folder)["details"]["skipped"]):
         return _done_already(folder)
-    listing = _unambiguous(source.listing())
+    listing = unambiguous(source.listing())
     if splits is not None:
-        listing = _split_by(listing, splits)
-    listing = _with_shared_patients(listing)
+        listing = split_by(listing, splits)
+    listing = with_shared_patients(listing)
     if not listing.entries:
         raise InputError(f"{source.about.name}: {_none_left(listing.skipped, listing.problems)}")
     shards = _shards(folder, listing.entries)
@@ -125,7 +114,7 @@ def prepare(
         return _done_already(folder)
     _check_images([entry for entries in missing.values() for entry in entries], listing.entries)
     _check_reports(listing.entries)
-    _begin(folder, request, listing)
+    begin(folder, request, listing)
     for path in (card, *again):
         path.unlink(missing_ok=True)
     done = len(listing.entries) - sum(map(len, missing.values()))
@@ -157,101 +146,12 @@ def prepare_shard(path: Path, entries: Sequence[Entry], side: int, encoding: str
                     unread[entry.id] = _state(entry.image)
                 continue
             if entry.report is not None and not study.report.sentences:
-                reports.append(_without_paths(_report_lacking(entry), entry))
+                reports.append(_without_paths(report_lacking(entry), entry))
             yield study
         record.update(skipped=skipped, reports=reports, unread=unread)
 
     if not path.is_file():
         write_shard(path, studies(), encoding=encoding, record=record)
-
-
-def read_entry(entry: Entry, side: int | None = None) -> Study | Skipped:
-    """The study that an entry names, or why there is none.
-
-    Args:
-        entry: of a source's listing.
-        side: the longer side of the image; a larger one is shrunk, with its truth.
-
-    Raises:
-        InputError: the report is there and may not be read.
-    """
-
-    def skipped(reason: str, detail: str) -> Skipped:
-        return Skipped(entry.id, reason, f"{entry.place}: {detail}")
-
-    if not entry.image.is_file():
-        return skipped(MISSING, f"there is no file {entry.image}")
-    try:
-        image = read_image(entry.image, longest_side=side)
-    except NotFrontal as error:
-        return skipped("no frontal view", str(error))
-    except InputError as error:
-        return skipped(UNREADABLE_IMAGE, str(error))
-    stored = image.geometry.stored
-    for one in entry.truth:
-        if not _same_shape(one.size, stored):
-            detail = f"{one.phrase!r} was drawn on {one.size} pixels (height, width), and {entry.image} has {stored}"
-            return skipped("truth does not fit the image", detail)
-    findings = tuple(_moved(one, image.geometry) for one in entry.truth if one.present)
-    for one in findings:
-        if one.mask is None and not any(box.cut(image.pixels.shape).has_area for box in one.boxes):
-            return skipped("truth does not fit the image", f"no box of {one.phrase!r} lies in {entry.image}")
-    looked_for: dict[str, int] = {}
-    for one in entry.truth:
-        looked_for[one.name] = max(looked_for.get(one.name, 0), int(one.present))
-    return Study(
-        id=entry.id,
-        patient=entry.patient,
-        image=image.pixels,
-        report=_report(entry.report),
-        findings=findings,
-        annotated=entry.annotated,
-        pixel_spacing=image.pixel_spacing,
-        view=entry.view or image.view,
-        split=entry.split,
-        study=entry.study,
-        labels=looked_for | dict(entry.labels),
-        geometry=image.geometry,
-    )
-
-
-def _same_shape(drawn: tuple[int, int], stored: tuple[int, int]) -> bool:
-    """Whether one size is the other, scaled and rounded; to which of the two the rounding was done is not known."""
-
-    if drawn != stored and min(*drawn, *stored) < SMALLEST_DRAWN:
-        return False
-
-    def scaled(a: tuple[int, int], b: tuple[int, int]) -> bool:
-        return abs(a[1] - b[1] * a[0] / b[0]) <= 1 or abs(a[0] - b[0] * a[1] / b[1]) <= 1
-
-    return scaled(drawn, stored) or scaled(stored, drawn)
-
-
-def _moved(truth: Annotated, geometry: Geometry) -> Finding:
-    """A finding of the stored image, in pixels of the study's image."""
-    geometry = replace(geometry, stored=truth.size)
-    found = truth.finding()
-    mask = None if found.mask is None else geometry.mask(found.mask)
-    return replace(found, mask=mask, boxes=tuple(map(geometry.box, found.boxes)))
-
-
-def _report(report: Path | Report | None) -> Report:
-    if isinstance(report, Report):
-        return report
-    if report is None or not report.is_file():
-        return Report({}, ())
-    try:
-        return parse_report(report.read_text(encoding="utf-8-sig", errors="replace"))
-    except OSError as error:
-        raise InputError(f"Cannot read the report {report}: {error.strerror}. Check its permissions.") from error
-
-
-def _report_lacking(entry: Entry) -> Skipped:
-    """Why a study has an empty report."""
-    if isinstance(entry.report, Path) and not entry.report.is_file():
-        return Skipped(entry.id, "report missing", f"{entry.place}: there is no file {entry.report}")
-    where = f" in {entry.report}" if isinstance(entry.report, Path) else ""
-    return Skipped(entry.id, "report without sentences", f"{entry.place}: no sentence of FINDINGS or IMPRESSION{where}")
 
 
 def _without_paths(one: Skipped, entry: Entry) -> list[str]:
@@ -348,108 +248,6 @@ def _request(source: Source, side: int, encoding: str, splits: Path | None) -> d
         "encoding": encoding,
         "entries_per_shard": ENTRIES_PER_SHARD,
     }
-
-
-def _check_folder(folder: Path, request: Mapping[str, Any]) -> None:
-    """Refuse a folder that holds something else, or the work of another request."""
-    plan = folder / "plan.json"
-    if not plan.is_file():
-        if folder.exists() and (not folder.is_dir() or any(not path.name.startswith(".") for path in folder.iterdir())):
-            raise InputError(f"{folder} holds something else. Choose a folder that is empty or does not exist yet.")
-        return
-    begun = _read_plan(plan)["request"]
-    if differing := [what for what in {**request, **begun} if request.get(what) != begun.get(what)]:
-        raise InputError(
-            f"{folder} was begun with another request; it differs in: {', '.join(differing)}. "
-            "Choose another folder, ask for the same, or delete this one."
-        )
-
-
-def _read_plan(plan: Path) -> dict[str, Any]:
-    try:
-        begun = json.loads(plan.read_text())
-        return {"request": dict(begun["request"]), "entries": str(begun["entries"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{plan} is damaged ({error!r}). Delete {plan.parent} and prepare the set again.") from error
-
-
-def _begin(folder: Path, request: Mapping[str, Any], listing: Listing) -> None:
-    """Write the plan, or compare it with the one that is there: what is done and what is left must be of one state."""
-    digest = hashlib.sha256()
-    for one in listing.entries:
-        digest.update(json.dumps(_meaning(one)).encode())
-    said = digest.hexdigest()
-    plan = folder / "plan.json"
-    if not plan.is_file():
-        store.write_file(plan, json.dumps({"request": request, "entries": said}, indent=1))
-    elif _read_plan(plan)["entries"] != said:
-        raise InputError(
-            f"{folder} was begun when other images were listed, or other reports, labels or truth for them. "
-            "Choose another folder, or delete this one."
-        )
-
-
-def _meaning(entry: Entry) -> list[Any]:
-    """All that an entry says, as JSON can hold it, but for where its files lie."""
-    report = entry.report
-    if isinstance(report, Report):
-        report = [dict(report.sections), [[line.text, line.findings] for line in report.sentences]]
-    elif report is not None:
-        report = report.name
-    truth = [
-        [one.name, one.phrase, one.size, one.boxes, None if one.runs is None else one.runs.runs.tolist()]
-        for one in entry.truth
-    ]
-    said = [entry.id, entry.patient, entry.split, entry.study, entry.view, entry.image.name]
-    return [*said, report, truth, entry.annotated, dict(entry.labels)]
-
-
-def _unambiguous(listing: Listing) -> Listing:
-    """Refuse what no source may list: an id twice, a split that is no file name."""
-    places: dict[str, str] = {}
-    for entry in listing.entries:
-        if (before := places.setdefault(entry.id, entry.place)) is not entry.place:
-            raise InputError(f"The image {entry.id} stands in {before} and in {entry.place}. Keep one row.")
-        if not _SPLIT.fullmatch(entry.split):
-            raise InputError(f"{entry.place}: {entry.split!r} is no name for a split. Use letters, digits and '-'.")
-    return listing
-
-
-def _with_shared_patients(listing: Listing) -> Listing:
-    """The listing with a problem where one patient is in several splits, so that none of them is new to the others."""
-    splits_of: dict[str, set[str]] = {}
-    for entry in listing.entries:
-        splits_of.setdefault(entry.patient, set()).add(entry.split)
-    shared = [patient for patient, splits in splits_of.items() if len(splits) > 1]
-    if not shared:
-        return listing
-    splits = " and ".join(sorted(splits_of[shared[0]]))
-    problem = f"{len(shared)} patients are in more than one split, such as {shared[0]} in {splits}."
-    return replace(listing, problems=(problem, *listing.problems))
-
-
-def _split_by(listing: Listing, path: Path) -> Listing:
-    """The listing with a reader's splits, but for what is held out."""
-    splits = read_splits(path)
-    known = {one.id for one in (*listing.entries, *listing.skipped)}
-    if listing.entries and known.isdisjoint(splits):
-        raise InputError(
-            f"{path} names none of the images. Its ids are such as {next(iter(splits), '')!r}, those of the images "
-            f"such as {listing.entries[0].id!r}. Write them as the images' are, letter for letter."
-        )
-    entries, others, held_out = [], [], []
-    for entry in listing.entries:
-        if entry.split == HELD_OUT:
-            entries.append(entry)
-            held_out += [entry.id] if splits.get(entry.id, HELD_OUT) != HELD_OUT else []
-        elif entry.id in splits:
-            entries.append(replace(entry, split=splits[entry.id]))
-        else:
-            others.append(Skipped(entry.id, "not in the list of splits", f"{entry.place}: {path} does not name it"))
-    problems = [f"{path}: there is no image {image}." for image in splits if image not in known]
-    if held_out:
-        problems.append(f"{path}: {len(held_out)} of its images, such as {held_out[0]}, are held out, and stay so.")
-    return _unambiguous(Listing(tuple(entries), (*listing.skipped, *others), (*problems, *listing.problems)))
 
 
 def _shards(folder: Path, entries: Sequence[Entry]) -> dict[Path, list[Entry]]:

@@ -18,11 +18,12 @@ import pytest
 from data.real_layouts import dicom, film
 from PIL import Image
 
-from cxrtutor.data import preparation
+from cxrtutor.data import entries, preparation
 from cxrtutor.data.annotations import Annotated, table_rows
 from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.data.entries import read_entry
 from cxrtutor.data.geometry import Box
-from cxrtutor.data.preparation import prepare, prepare_shard, read_entry
+from cxrtutor.data.preparation import prepare, prepare_shard
 from cxrtutor.data.reports import parse_report
 from cxrtutor.data.run_lengths import RunLengths
 from cxrtutor.data.source import About, Entry, Listing, Skipped, Source
@@ -524,7 +525,7 @@ def test_truth_of_another_scale_is_scaled_and_of_another_shape_is_not(tmp_path):
     ],
 )
 def test_sizes_fit_that_are_each_other_scaled_and_rounded(drawn, stored, fits):
-    assert preparation._same_shape(drawn, stored) is fits is preparation._same_shape(stored, drawn)
+    assert entries._same_shape(drawn, stored) is fits is entries._same_shape(stored, drawn)
 
 
 def test_a_box_outside_the_image_is_no_truth_of_it(tmp_path):
