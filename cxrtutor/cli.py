@@ -441,6 +441,14 @@ def evaluate_maps(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", metavar="", help="Leave out questions without a map, and say how many.")
     ] = False,
+    redistributable: Annotated[
+        bool,
+        typer.Option(
+            "--redistributable",
+            metavar="",
+            help="The truth is your own and may be published: a notebook that runs this is not marked as restricted.",
+        ),
+    ] = False,
     side: Annotated[
         int | None,
         typer.Option(
@@ -498,7 +506,7 @@ def evaluate_maps(
 
     if points and not human:
         raise InputError("--points are those of the human benchmark: give --human too.")
-    annotations = read_truth(truth, images=images)
+    annotations = read_truth(truth, images=images, redistribution=redistributable)
     found = measure_maps(
         folder,
         annotations,

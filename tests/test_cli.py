@@ -32,7 +32,7 @@ from PIL import Image
 from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
 
 import cxrtutor
-from cxrtutor import cli
+from cxrtutor import cli, guard
 from cxrtutor.data.images import read_image
 from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.encoders.features import ImageFeatures
@@ -536,6 +536,15 @@ class TestEvaluateMaps:
     def test_a_missing_map_is_an_error(self, cxrtutor_: Callable[..., Ended], of_ms_cxr: list[object]) -> None:
         ended = cxrtutor_(*of_ms_cxr)
         assert ended.status == 2 and "1 of 3 questions have no map" in ended.err and "other__a-mass.npy" in ended.err
+
+    @pytest.mark.parametrize("own", [True, False])
+    def test_a_truth_of_one_s_own_may_be_published(
+        self, cxrtutor_: Callable[..., Ended], of_ms_cxr: list[object], tmp_path: Path, monkeypatch, own: bool
+    ) -> None:
+        ledger = tmp_path / "ledger.jsonl"
+        monkeypatch.setenv(guard.LEDGER_VARIABLE, str(ledger))
+        cxrtutor_(*of_ms_cxr, "--allow-missing", *(["--redistributable"] if own else []))
+        assert json.loads(ledger.read_text()) == {"name": "MS-CXR", "redistribution": own}
 
     def test_a_truth_without_sizes_takes_them_from_the_images(
         self, cxrtutor_: Callable[..., Ended], tmp_path: Path
