@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from data.real_layouts import MIMIC_IMAGES, mimic_cxr
+from data.test_all_sets import one_after_another
 from data.truth_layouts import Marked, ms_cxr_csv
 from small_runs import recipe, use_small_text_encoder
 
@@ -26,7 +27,7 @@ HELD_OUT = "10000764"
 @pytest.fixture
 def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """MIMIC-CXR prepared for pre-training, and MS-CXR, of which one patient is in MIMIC-CXR's training split."""
-    monkeypatch.setattr(preparation, "in_processes", _in_this_process)
+    monkeypatch.setattr(preparation, "in_processes", one_after_another)
     jpg, reports = map(Path, mimic_cxr(tmp_path).arguments)
     marks = [
         Marked(image, "Pneumonia", f"opacity {patient}", (4, 8, 20.5, 30), (61, 50), patient, "test", study)
@@ -36,12 +37,6 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     boxes = ms_cxr_csv(tmp_path / "MS_CXR_Local_Alignment_v1.1.0.csv", marks)
     mimic = prepare(MimicCxr(jpg, reports, hold_out=boxes), tmp_path / "prepared" / "mimic-cxr", side=64)
     return mimic, prepare(MsCxr(boxes, jpg, reports), tmp_path / "prepared" / "ms-cxr", side=64)
-
-
-def _in_this_process(work, jobs, workers):
-    for position, job in enumerate(jobs):
-        work(*job)
-        yield position
 
 
 def _cxrtutor(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: object) -> Any:
