@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
+from .annotations import read_text
 from .images import read_image
 from .reports import parse_report
 from .study import Study
@@ -26,17 +26,8 @@ def read_study(image: str | Path, report: str | Path = "") -> Study:
         id=name,
         patient=name,
         image=radiograph.pixels,
-        report=parse_report(_read_text(report) if isinstance(report, Path) else report),
+        report=parse_report(read_text(report) if isinstance(report, Path) else report),
         pixel_spacing=radiograph.pixel_spacing,
         view=radiograph.view,
         geometry=radiograph.geometry,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8 ({error}). Save it as UTF-8.") from error
-    except OSError as error:
-        raise InputError(f"Cannot read the report {path}: {error.strerror}. Check the path.") from error
