@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .data.annotations import Annotations
     from .data.dataset import StudyDataset
     from .evaluation.measurements import Measurements
-    from .evaluation.tables import LocalizationTable
+    from .evaluation.tables import ResultTable
     from .localization.protocols import PerFinding, Protocol
     from .methods.config import DataConfig
     from .methods.model import AlignedModel
@@ -317,7 +317,7 @@ def evaluate(
     """
     from .data.sets import open_studies
     from .evaluation.evaluate import evaluate as measure
-    from .evaluation.tables import LocalizationTable
+    from .evaluation.tables import ResultTable
     from .evaluation.tuning import tune
     from .localization.protocols import protocol_named
     from .methods.config import DataConfig
@@ -336,7 +336,7 @@ def evaluate(
     if save:
         measured.save(save)
     beside, left_out = _controls(model, measured_on, studies, chosen, prompts, absent) if controls else ({}, {})
-    table = LocalizationTable({trained.config.method: measured, **beside})
+    table = ResultTable({trained.config.method: measured, **beside})
     by_finding = measured.by_finding()
     if as_json:
         rows = {
@@ -502,7 +502,7 @@ def evaluate_maps(
     from .data.truth_files import read_truth
     from .evaluation.human_benchmark import METRICS
     from .evaluation.map_files import evaluate_maps as measure_maps
-    from .evaluation.tables import LocalizationTable
+    from .evaluation.tables import ResultTable
 
     if points and not human:
         raise InputError("--points are those of the human benchmark: give --human too.")
@@ -520,12 +520,12 @@ def evaluate_maps(
     measured, notes = found.measurements, [*found.notes]
     if save:
         measured.save(save)
-    table = LocalizationTable({folder.resolve().name: measured}, unit=found.unit)
+    table = ResultTable({folder.resolve().name: measured}, unit=found.unit)
     if human:
         drawn, problems = _humans(annotations, human, points, protocol)
         notes += problems
         rows = {folder.resolve().name: measured, "human benchmark": drawn}
-        table = LocalizationTable(rows, METRICS, unit=found.unit)
+        table = ResultTable(rows, METRICS, unit=found.unit)
     if as_json:
         about = {"layout": annotations.layout, "protocol": measured.protocol, "prompts": prompts, "geometry": geometry}
         troubles = {what: list(names) for what, names in found.troubles.items()}
@@ -551,14 +551,14 @@ def human_benchmark(
     """
     from .data.truth_files import read_truth
     from .evaluation.human_benchmark import ALL, METRICS, TRUE_POSITIVES
-    from .evaluation.tables import LocalizationTable
+    from .evaluation.tables import ResultTable
 
     annotations = read_truth(truth)
     drawn, notes = _humans(annotations, human, points, "chexlocalize")
     notes = [*annotations.problems, *notes]
     if save:
         drawn.save(save)
-    table = LocalizationTable({"human benchmark": drawn}, (*METRICS, TRUE_POSITIVES, ALL))
+    table = ResultTable({"human benchmark": drawn}, (*METRICS, TRUE_POSITIVES, ALL))
     if as_json:
         _print_json({**_numbers(table), "notes": notes})
     else:
@@ -577,7 +577,7 @@ def _humans(truth: Annotations, human: Path, points: Path | None, protocol: str)
     return measure_humans(truth, drawn, marked, protocol), problems
 
 
-def _numbers(table: LocalizationTable) -> dict[str, Any]:
+def _numbers(table: ResultTable) -> dict[str, Any]:
     """Every row of a table as JSON has it: overall with intervals, by finding, and how many samples are undefined."""
     rows = {}
     for name, measured in table.methods.items():

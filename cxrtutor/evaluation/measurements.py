@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Shaped
 
 from .. import store
 from ..errors import InputError
@@ -64,6 +65,32 @@ class Measurements:
             self.rows[self.rows.finding.isin(names)].reset_index(drop=True), self.protocol, self.prompts
         )
 
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self.rows)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Whose samples they are, each once, in sorted order."""
+        return tuple(np.unique(self.rows.patient.to_numpy(str)).tolist())
+
+    def statistic(self, metric: str, weights: Float[np.ndarray, "draws patients"]) -> Float[np.ndarray, " draws"]:
+        """The macro mean of a metric in every draw (see `results.Result`)."""
+        values, finding, patient = self.rows[metric], self.rows.finding, self.rows.patient
+        return macro_means(values.to_numpy(float), finding.to_numpy(str), patient.to_numpy(str), weights)
+
+    def less(self, other: Measurements) -> Measurements:
+        """Sample by sample, every metric that both have less the other's; undefined where either is.
+
+        Raises:
+            InputError: they were measured under different protocols or on different samples.
+        """
+        first, second = same_samples(self, other)
+        metrics = [metric for metric in self.metrics if metric in other.metrics]
+        differences = (first[metrics] - second[metrics]).astype(float)
+        return Measurements(first[list(_TEXT)].join(differences), self.protocol, self.prompts)
+
     def to_json(self) -> dict[str, Any]:
         """Everything as values that JSON can hold: column by column, numbers to four decimals, undefined as None."""
         values = self.rows.round(_DECIMALS).astype(object).where(self.rows.notna(), None)
@@ -110,6 +137,30 @@ class Measurements:
 
 def _type(column: str) -> type:
     return object if column in _TEXT else float
+
+
+def macro_means(
+    values: Float[np.ndarray, " samples"],
+    categories: Shaped[np.ndarray, " samples"],
+    patients: Shaped[np.ndarray, " samples"],
+    weights: Float[np.ndarray, "draws patients"],
+) -> Float[np.ndarray, " draws"]:
+    """The macro mean in every draw, where `weights` says how often each patient (in sorted order) was drawn.
+
+    Sums and counts a patient and category are taken once; a draw is then one row of two matrix products. A category of
+    which a draw holds no sample is left out of that draw's mean, and so are NaN values.
+    """
+    defined = ~np.isnan(values)
+    _, category = np.unique(categories, return_inverse=True)
+    _, patient = np.unique(patients, return_inverse=True)
+    sums = np.zeros((patient.max() + 1, category.max() + 1))
+    counts = np.zeros_like(sums)
+    np.add.at(sums, (patient[defined], category[defined]), values[defined])
+    np.add.at(counts, (patient[defined], category[defined]), 1.0)
+    drawn = weights @ counts
+    with np.errstate(invalid="ignore"):
+        means = np.where(drawn > 0, (weights @ sums) / drawn, 0.0)
+        return means.sum(axis=1) / (drawn > 0).sum(axis=1)
 
 
 def same_samples(a: Measurements, b: Measurements) -> tuple[pd.DataFrame, pd.DataFrame]:

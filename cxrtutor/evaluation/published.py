@@ -1,6 +1,6 @@
 """Published figures as data, each with where it was read, under which protocol, and how sure the reading is.
 
-They are there to stand *beside* a table (`LocalizationTable.beside`), never in it: other films, other training, and
+They are there to stand *beside* a table (`ResultTable.beside`), never in it: other films, other training, and
 often another protocol. MedKLIP on MS-CXR is here twice, .264 and .187 of IoU. The second is a re-run, which read its
 maps in another way; how much of the gap that makes, and how much the rest of the re-run, its source does not say.
 
@@ -27,7 +27,7 @@ class Published:
     Attributes:
         method: as its source calls it.
         dataset: the public set it was measured on.
-        metric: "iou", "dice", "cnr", "pointing"; of transfer "auc", "accuracy", "dice", "map". All but CNR are shares
+        metric: "iou", "dice", "cnr", "pointing"; of transfer "auroc", "accuracy", "dice", "map". All but CNR are shares
             (.342, not 34.2).
         value: as it was published.
         low, high: the published limits of a 95 % interval; None where there are none.
@@ -151,8 +151,8 @@ _RSNA_MEDKLIP = {  # pointing, IoU, Dice
 
 _LABELS = (0.01, 0.1, 1.0)
 _TASKS = (  # the columns of the transfer table: set, metric, protocol
-    ("CheXpert", "auc", PROBE_PROTOCOL),
-    ("RSNA Pneumonia", "auc", PROBE_PROTOCOL),
+    ("CheXpert", "auroc", PROBE_PROTOCOL),
+    ("RSNA Pneumonia", "auroc", PROBE_PROTOCOL),
     ("COVIDx", "accuracy", PROBE_PROTOCOL),
     ("SIIM", "dice", SEGMENTATION_PROTOCOL),
     ("RSNA Pneumonia", "dice", SEGMENTATION_PROTOCOL),

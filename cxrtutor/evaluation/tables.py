@@ -10,16 +10,17 @@ from functools import cached_property
 from ..errors import InputError
 from ..localization.protocols import PROTOCOLS
 from .bootstrap import Interval, interval, paired_difference
-from .measurements import METRICS, Measurements, same_samples
+from .measurements import METRICS
 from .published import Published
+from .results import Repeats, Result
 
-_TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing"}
+_TITLES = {"iou": "IoU", "dice": "Dice", "cnr": "CNR", "pointing": "Pointing", "auroc": "AUROC", "map": "mAP"}
 _PUBLISHED = "Published: other films, other training. Not to be compared number by number with the rows above"
 _NOTHING = "-"
 
 
 @dataclass(frozen=True, eq=False)
-class LocalizationTable:
+class ResultTable:
     """Methods in rows, metrics in columns, macro means with 95 % intervals over patients.
 
     Shows itself as text (`print`), HTML (in a notebook), LaTeX (`to_latex`) and CSV (`to_csv`). Below it stands how
@@ -41,7 +42,7 @@ class LocalizationTable:
             reference is no row, or was measured on other samples than another row.
     """
 
-    methods: Mapping[str, Measurements]
+    methods: Mapping[str, Result | Repeats]
     metrics: Sequence[str] = METRICS
     reference: str | None = None
     across_protocols: bool = False
@@ -67,7 +68,7 @@ class LocalizationTable:
         if self.reference is not None and self.reference not in protocols:
             raise InputError(f"The reference {self.reference!r} is no row. The rows are: {', '.join(protocols)}.")
 
-    def beside(self, published: Sequence[Published], dataset: str | None = None) -> LocalizationTable:
+    def beside(self, published: Sequence[Published], dataset: str | None = None) -> ResultTable:
         """The table with published figures below a rule, each row with its data set, protocol, source and certainty.
 
         They take part in nothing that the table says about differences.
@@ -109,7 +110,8 @@ class LocalizationTable:
         """What the numbers are."""
         names = list(dict.fromkeys(map(_marked, self._protocols.values())))
         under = f"protocol {names[0]}" if len(names) == 1 else f"rows of different protocols: {', '.join(names)}"
-        caption = f"Macro mean over findings (95 % interval over {self.unit}), {under}"
+        drawn = self.unit + (" and repeats" if any(isinstance(one, Repeats) for _, one in self._all) else "")
+        caption = f"Macro mean over findings (95 % interval over {drawn}), {under}"
         if self.reference is not None:
             caption += f"; Δ: less {self.reference} on the same samples"
         return caption
@@ -117,8 +119,7 @@ class LocalizationTable:
     @property
     def note(self) -> str:
         """How many samples of how many patients there are, and how many of them each metric leaves out."""
-        of = {name: f"{one.rows.patient.nunique()} {self.unit}" for name, one in self._all}
-        sizes = {name: f"{len(one.rows)} samples of {of[name]}" for name, one in self._all}
+        sizes = {name: f"{one.samples} samples of {len(one.patients)} {self.unit}" for name, one in self._all}
         parts = [_by_row(sizes)]
         for metric in self.metrics:
             missing = {name: int(one.undefined()[metric]) for name, one in self._all}
@@ -176,7 +177,7 @@ class LocalizationTable:
             for metric, cell in self.differences.get(name, {}).items():
                 row |= _limits(f"{metric}_difference", cell.value, cell.low, cell.high)
             missing = {f"{metric}_undefined": int(measured.undefined()[metric]) for metric in self.metrics}
-            rows.append(row | {"protocol": measured.protocol, "samples": len(measured.rows), **missing})
+            rows.append(row | {"protocol": measured.protocol, "samples": measured.samples, **missing})
         for figures in self._published_groups:
             row = {"method": _published_name(figures[0])}
             for one in figures:
@@ -193,13 +194,14 @@ class LocalizationTable:
             return {}
         reference, fewer = self.methods[self.reference], {}
         for name in self.differences:
-            one, base = (rows[metric].notna() for rows in same_samples(self.methods[name], reference))
-            if (one != base).any():
-                fewer[name] = int((one & base).sum())
+            one = self.methods[name]
+            left_out = int(one.less(reference).undefined()[metric])
+            if left_out > min(int(one.undefined()[metric]), int(reference.undefined()[metric])):
+                fewer[name] = one.samples - left_out
         return fewer
 
     @property
-    def _all(self) -> list[tuple[str, Measurements]]:
+    def _all(self) -> list[tuple[str, Result | Repeats]]:
         return list(self.methods.items())
 
     @property

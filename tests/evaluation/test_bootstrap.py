@@ -10,10 +10,9 @@ from cxrtutor.evaluation.bootstrap import (
     Interval,
     interval,
     intervals_by_finding,
-    macro_means,
     paired_difference,
 )
-from cxrtutor.evaluation.measurements import Measurements
+from cxrtutor.evaluation.measurements import Measurements, macro_means
 
 
 def test_one_category_and_one_sample_a_patient_is_scipys_percentile_interval():

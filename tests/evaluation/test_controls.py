@@ -10,7 +10,7 @@ from cxrtutor.errors import InputError
 from cxrtutor.evaluation.bootstrap import paired_difference
 from cxrtutor.evaluation.controls import CONTROLS, Chance, LocationPrior, category, control_rows, shuffled_prompts
 from cxrtutor.evaluation.evaluate import evaluate
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 from cxrtutor.evaluation.tuning import tune
 from cxrtutor.methods.registry import method
 
@@ -106,7 +106,7 @@ class TestControlRows:
         for row in rows.values():
             assert not paired_difference(row, own, "iou").value > 1  # the samples and the protocol are the same
         assert {tuple(row.rows.prompt) for row in rows.values()} >= {tuple(own.rows.prompt), tuple(own.rows.finding)}
-        assert len(str(LocalizationTable({"model": own, **rows}, ("iou",), reference="model")).splitlines()) == 11
+        assert len(str(ResultTable({"model": own, **rows}, ("iou",), reference="model")).splitlines()) == 11
         [prior] = control_rows(model, images, splits["test"], splits["train"], names=["location prior"]).values()
         expected = evaluate(LocationPrior(splits["train"], 8), images, splits["test"], prompts=category)
         assert prior.rows.equals(expected.rows)  # on the grid of the model's deep map: 64 pixels at stride 8

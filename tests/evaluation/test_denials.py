@@ -10,7 +10,7 @@ from cxrtutor.data.study import Report, Sentence
 from cxrtutor.errors import InputError
 from cxrtutor.evaluation.bootstrap import interval
 from cxrtutor.evaluation.denials import DENIAL, DENIED, PRESENT, measure_denials
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 from cxrtutor.localization.protocols import Protocol
 
 PLAIN = Protocol("plain", (), "nearest", (), (0.5, 1.5))
@@ -74,7 +74,7 @@ def test_what_is_marked_and_how_high_it_scores():
     assert found[DENIED].rows.presence.between(0.5, 1.0).all()
     assert found[DENIAL].rows.marked.tolist() == found[DENIAL].rows.presence.tolist() == [0.0] * 3
     assert interval(found[PRESENT], "marked").value == pytest.approx(0.25)
-    assert DENIAL in str(LocalizationTable(found, metrics=("marked", "presence")))
+    assert DENIAL in str(ResultTable(found, metrics=("marked", "presence")))
 
 
 def test_what_cannot_be_compared():

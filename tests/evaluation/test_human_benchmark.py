@@ -20,7 +20,7 @@ from cxrtutor.data.truth_files import read_truth
 from cxrtutor.errors import InputError
 from cxrtutor.evaluation.human_benchmark import ALL, METRICS, TRUE_POSITIVES, measure_humans
 from cxrtutor.evaluation.measurements import Measurements
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 
 SIZE = (120, 150)
 SECOND, THIRD = "patient64542_study1_view1_frontal", "patient64543_study1_view1_frontal"
@@ -107,7 +107,7 @@ def test_contours_and_segmentations_measure_alike(measured: Measurements, tmp_pa
 
 def test_humans_are_one_more_row_of_a_table(measured: Measurements) -> None:
     method = Measurements(measured.rows.assign(iou=0.5), "chexlocalize", "simple")
-    table = LocalizationTable({"a method": method, "Human benchmark": measured}, METRICS)
+    table = ResultTable({"a method": method, "Human benchmark": measured}, METRICS)
     assert table.intervals["Human benchmark"]["pointing"].value == pytest.approx(np.mean([0.5, 0, 1]))
     assert "Human benchmark" in str(table)
 

@@ -21,7 +21,7 @@ from cxrtutor.evaluation.laterality import (
     own_words_win,
     peaks_within,
 )
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 from cxrtutor.localization.protocols import Protocol
 
 PLAIN = Protocol("plain", (), "nearest", (), (0.5,))
@@ -158,7 +158,7 @@ def test_the_mirror_tells_place_from_anatomy(shown, side_of, gains):
     found = own_words_win(tested, "pointing")
     assert (found["film as it is"].value, found["mirrored"].value) == gains
     assert set(tested["mirrored, own words"].rows.prompt) == {"left mass", "right-sided mass"}
-    assert "mirrored, other side" in str(LocalizationTable(tested, metrics=("pointing",)))
+    assert "mirrored, other side" in str(ResultTable(tested, metrics=("pointing",)))
 
 
 def test_boxes_are_mirrored_with_their_film():

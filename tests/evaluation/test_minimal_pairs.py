@@ -15,7 +15,7 @@ from small_sets import Positions
 from cxrtutor.data.study import Finding, Report, Study
 from cxrtutor.evaluation.bootstrap import interval
 from cxrtutor.evaluation.minimal_pairs import FACTS, MinimalPairs, find_pairs, measure_pairs, minimal_pairs
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ class TestWhoPasses:
         assert set(measured["negation"].rows.finding) == {"affirmed", "denied"}
         cell = interval(measured["side"], "accuracy")
         assert cell.low <= cell.value <= cell.high
-        assert "negation" in str(LocalizationTable(measured, metrics=("accuracy", "margin")))
+        assert "negation" in str(ResultTable(measured, metrics=("accuracy", "margin")))
 
 
 def test_the_pairs_have_their_films(quick: MinimalPairs) -> None:

@@ -10,7 +10,7 @@ from small_sets import study
 from cxrtutor.errors import InputError
 from cxrtutor.evaluation.measurements import Measurements
 from cxrtutor.evaluation.strata import by_stratum
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 
 
 def measured_studies():
@@ -45,7 +45,7 @@ def test_thirds(by, names):
         ["s6", "s7", "s8"],
     ]
     assert [each.macro()["iou"] for each in strata.values()] == pytest.approx([0.1, 0.4, 0.7])
-    assert names[0] in str(LocalizationTable(strata, metrics=("iou",)))
+    assert names[0] in str(ResultTable(strata, metrics=("iou",)))
 
 
 def test_by_number_of_lesions():

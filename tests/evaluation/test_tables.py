@@ -9,7 +9,7 @@ from small_measurements import rows, table
 from cxrtutor.errors import InputError
 from cxrtutor.evaluation.bootstrap import interval, paired_difference
 from cxrtutor.evaluation.published import published
-from cxrtutor.evaluation.tables import LocalizationTable
+from cxrtutor.evaluation.tables import ResultTable
 
 LSM, GLOBAL = (rows(np.random.default_rng(seed).random(40), ("mass", "edema")) for seed in (0, 1))
 OTSU = table(("a", "a", "mass", 0.5), ("b", "b", "mass", 0.25), protocol="chexlocalize")
@@ -17,10 +17,10 @@ OTSU = table(("a", "a", "mass", 0.5), ("b", "b", "mass", 0.25), protocol="chexlo
 
 @pytest.fixture
 def compared():
-    return LocalizationTable({"LSM & <co>_1": LSM, "global": GLOBAL}, ("iou", "cnr"))
+    return ResultTable({"LSM & <co>_1": LSM, "global": GLOBAL}, ("iou", "cnr"))
 
 
-def csv_rows(table: LocalizationTable) -> list[dict[str, str]]:
+def csv_rows(table: ResultTable) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(table.to_csv())))
 
 
@@ -53,7 +53,7 @@ def test_every_form_says_how_many_samples_there_are(compared):
 
 
 def test_intervals_are_over_what_the_ids_are_of():
-    over_images = LocalizationTable({"LSM": LSM}, ("iou",), unit="images")
+    over_images = ResultTable({"LSM": LSM}, ("iou",), unit="images")
     assert "interval over images)" in over_images.caption and over_images.note.endswith("images.")
     assert "patients" not in str(over_images)
 
@@ -62,23 +62,23 @@ def test_what_a_metric_leaves_out_is_counted_by_row():
     nan = float("nan")
     holed = rows([nan, nan, 0.5, 0.25], ("mass", "edema"), patients=list("aabb"))
     whole = rows([0.1, 0.2, 0.3, 0.4], ("mass", "edema"), patients=list("aabb"))
-    compared = LocalizationTable({"holed": holed, "whole": whole}, ("iou",))
+    compared = ResultTable({"holed": holed, "whole": whole}, ("iou",))
     assert compared.note == "4 samples of 2 patients. IoU undefined and left out: holed 2, whole 0."
     assert [row["iou_undefined"] for row in csv_rows(compared)] == ["2", "0"]
-    assert LocalizationTable({"holed": holed}, ("cnr",)).note.endswith("CNR undefined and left out: 2.")
-    fewer = LocalizationTable({"all": whole, "some": whole.of_findings(["mass"])}, ("iou",))
+    assert ResultTable({"holed": holed}, ("cnr",)).note.endswith("CNR undefined and left out: 2.")
+    fewer = ResultTable({"all": whole, "some": whole.of_findings(["mass"])}, ("iou",))
     assert fewer.note == "all 4 samples of 2 patients, some 2 samples of 2 patients."
 
 
 class TestProtocols:
     def test_rows_of_different_protocols_are_refused(self):
         with pytest.raises(InputError, match="LSM: afloc, other: chexlocalize"):
-            LocalizationTable({"LSM": LSM, "other": OTSU})
+            ResultTable({"LSM": LSM, "other": OTSU})
         with pytest.raises(InputError, match="at least one row"):
-            LocalizationTable({})
+            ResultTable({})
 
     def test_a_table_about_protocols_says_so_and_names_each(self):
-        both = LocalizationTable({"LSM": LSM, "other": OTSU}, ("iou",), across_protocols=True)
+        both = ResultTable({"LSM": LSM, "other": OTSU}, ("iou",), across_protocols=True)
         assert both.caption.endswith("rows of different protocols: afloc, chexlocalize")
         html = ElementTree.fromstring(both._repr_html_())
         assert [th.text for th in html.iter("th")][:3] == ["Method", "IoU", "Protocol"]
@@ -88,19 +88,19 @@ class TestProtocols:
         assert [row["protocol"] for row in csv_rows(both)] == ["afloc", "chexlocalize"]
 
     def test_one_protocol_needs_no_column(self):
-        assert str(LocalizationTable({"LSM": LSM}, across_protocols=True)) == str(LocalizationTable({"LSM": LSM}))
+        assert str(ResultTable({"LSM": LSM}, across_protocols=True)) == str(ResultTable({"LSM": LSM}))
 
     def test_a_threshold_chosen_by_the_truth_is_an_upper_bound(self):
         best = table(("a", "a", "mass", 0.5), protocol="best")
-        assert "best (upper bound: its threshold is chosen by the truth)" in str(LocalizationTable({"LSM": best}))
-        assert "upper bound" not in str(LocalizationTable({"LSM": LSM}))
-        both = LocalizationTable({"Otsu": OTSU, "hindsight": best}, across_protocols=True)
+        assert "best (upper bound: its threshold is chosen by the truth)" in str(ResultTable({"LSM": best}))
+        assert "upper bound" not in str(ResultTable({"LSM": LSM}))
+        both = ResultTable({"Otsu": OTSU, "hindsight": best}, across_protocols=True)
         assert "upper bound" in str(both).splitlines()[5] and "upper bound" not in str(both).splitlines()[4]
 
 
 class TestReference:
     def test_every_other_row_has_its_paired_difference(self):
-        table = LocalizationTable({"LSM": LSM, "global": GLOBAL}, ("iou", "cnr"), reference="LSM")
+        table = ResultTable({"LSM": LSM, "global": GLOBAL}, ("iou", "cnr"), reference="LSM")
         difference = paired_difference(GLOBAL, LSM, "cnr")
         assert table.differences == {
             "global": {metric: paired_difference(GLOBAL, LSM, metric) for metric in ("iou", "cnr")}
@@ -119,26 +119,26 @@ class TestReference:
     def test_a_difference_over_fewer_samples_says_so(self):
         gaps = rows(np.random.default_rng(0).random(40), ("mass", "edema"))
         gaps.rows.loc[:4, "iou"] = np.nan
-        table_ = LocalizationTable({"LSM": LSM, "silent": gaps}, ("iou", "cnr"), reference="LSM")
+        table_ = ResultTable({"LSM": LSM, "silent": gaps}, ("iou", "cnr"), reference="LSM")
         counting = (gaps.rows.iou.notna() & LSM.rows.iou.notna()).sum()
         assert f"Δ IoU over the samples that count for both rows: silent {counting}." in table_.note
         assert "Δ CNR over" not in table_.note
-        assert "count for both" not in LocalizationTable({"LSM": LSM, "global": GLOBAL}, reference="LSM").note
+        assert "count for both" not in ResultTable({"LSM": LSM, "global": GLOBAL}, reference="LSM").note
 
     def test_a_reference_must_be_a_row_of_the_same_protocol_and_samples(self):
         with pytest.raises(InputError, match=r"'lsm' is no row. The rows are: LSM"):
-            LocalizationTable({"LSM": LSM}, reference="lsm")
+            ResultTable({"LSM": LSM}, reference="lsm")
         with pytest.raises(InputError, match="no paired difference"):
-            LocalizationTable({"LSM": LSM, "other": OTSU}, reference="LSM", across_protocols=True)
+            ResultTable({"LSM": LSM, "other": OTSU}, reference="LSM", across_protocols=True)
         with pytest.raises(InputError, match="different samples"):
-            str(LocalizationTable({"LSM": LSM, "half": LSM.of_findings(["mass"])}, reference="LSM"))
+            str(ResultTable({"LSM": LSM, "half": LSM.of_findings(["mass"])}, reference="LSM"))
 
 
 class TestPublished:
     @pytest.fixture
     def beside(self):
         figures = published(method="AFLoc", dataset="MS-CXR")
-        return LocalizationTable({"LSM": LSM}, ("iou", "pointing")).beside(figures, "the teaching set")
+        return ResultTable({"LSM": LSM}, ("iou", "pointing")).beside(figures, "the teaching set")
 
     def test_each_row_says_what_it_is(self, beside):
         lines = str(beside).splitlines()
@@ -166,7 +166,7 @@ class TestPublished:
         assert figure["certainty"] == "read off a figure" and figure["samples"] == ""
 
     def test_they_take_no_part_in_paired_differences(self):
-        compared = LocalizationTable({"LSM": LSM, "global": GLOBAL}, ("iou",), reference="LSM")
+        compared = ResultTable({"LSM": LSM, "global": GLOBAL}, ("iou",), reference="LSM")
         beside = compared.beside(published(method="AFLoc", metric="iou", finding="edema"))
         assert beside.differences.keys() == {"global"}
         [line] = [line for line in str(beside).splitlines() if line.startswith("AFLoc")]
@@ -175,4 +175,4 @@ class TestPublished:
 
     def test_figures_of_other_metrics_have_no_place(self):
         with pytest.raises(InputError, match=r"None of these figures is of the table's metrics \(iou\)"):
-            LocalizationTable({"LSM": LSM}, ("iou",)).beside(published(metric="auc"))
+            ResultTable({"LSM": LSM}, ("iou",)).beside(published(metric="auroc"))

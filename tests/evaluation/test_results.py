@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from small_measurements import rows
+
+from cxrtutor.errors import InputError
+from cxrtutor.evaluation.bootstrap import interval, paired_difference
+from cxrtutor.evaluation.measurements import average_runs
+from cxrtutor.evaluation.results import Repeats, Result
+from cxrtutor.evaluation.tables import ResultTable
+
+RNG = np.random.default_rng(0)
+HARD = RNG.normal(size=80)
+"""How hard each of 80 patients is for everybody."""
+
+
+def repeats(levels, noise=0.05):
+    """A repeat for every level that a draw of labels happens to reach."""
+    return Repeats(tuple(rows(HARD + level + noise * RNG.normal(size=80)) for level in levels))
+
+
+def test_measurements_are_a_result():
+    assert isinstance(rows(HARD), Result)
+
+
+def test_one_repeat_is_that_result():
+    one = rows(HARD)
+    assert interval(Repeats((one,)), "iou") == interval(one, "iou")
+
+
+def test_equal_repeats_are_one_result():
+    one = rows(HARD)
+    averaged, alone = interval(Repeats((one,) * 4), "iou"), interval(one, "iou")
+    assert [averaged.value, averaged.low, averaged.high] == pytest.approx([alone.value, alone.low, alone.high])
+
+
+def test_the_value_is_the_mean_of_the_repeats():
+    several = repeats([0.0, 1.0, 2.0])
+    assert interval(several, "iou").value == pytest.approx(interval(average_runs(several.results), "iou").value)
+
+
+def test_an_interval_over_repeats_tells_that_they_differ():
+    several = repeats([-1.0, 0.0, 1.0, 2.0])
+    over_both, over_patients = interval(several, "iou"), interval(average_runs(several.results), "iou")
+    assert over_both.high - over_both.low > 2 * (over_patients.high - over_patients.low)
+
+
+def test_what_is_hard_for_a_repeat_of_both_cancels():
+    levels = [-1.0, 0.0, 1.0, 2.0]
+    better, worse = repeats([level + 0.3 for level in levels]), repeats(levels)
+    difference = paired_difference(better, worse, "iou")
+    assert difference.excludes(0) and difference.value == pytest.approx(0.3, abs=0.03)
+    assert difference.high - difference.low < 0.1
+
+
+def test_a_repeat_in_which_a_metric_is_undefined_is_left_out_of_its_mean():
+    there, missing = rows(HARD), rows(np.full(80, np.nan))
+    assert interval(Repeats((there, missing)), "iou").value == pytest.approx(HARD.mean())
+    assert Repeats((there, missing)).undefined()["iou"] == 80
+
+
+def test_repeats_that_cannot_be_averaged_or_paired_are_refused():
+    with pytest.raises(InputError, match="no repeat"):
+        Repeats(())
+    with pytest.raises(InputError, match="differ in patients"):
+        Repeats((rows(HARD), rows(HARD[:40])))
+    with pytest.raises(InputError, match="2 repeats cannot be paired with 3"):
+        repeats([0.0, 1.0]).less(repeats([0.0, 1.0, 2.0]))
+
+
+def test_a_table_of_repeats_says_so():
+    table = ResultTable({"a": repeats([0.0, 1.0]), "b": repeats([0.5, 1.5])}, ("iou",), reference="b")
+    assert "interval over patients and repeats" in table.caption
+    assert table.note == "80 samples of 80 patients."
+    assert table.differences["a"]["iou"].value == pytest.approx(-0.5, abs=0.05)
