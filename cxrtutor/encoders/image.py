@@ -16,6 +16,7 @@ from ..errors import InputError
 from .cls_attention import noting_input, vit_cls_attention
 from .encoder import Encoder
 from .features import ImageFeatures, mean_over_regions
+from .projection import Depth
 from .weights import explained_download, packaged, reproducible_initialization
 
 Pooled = Literal["mean", "cls"]
@@ -33,6 +34,7 @@ class ImageEncoder(Encoder, ABC):
 
     Attributes:
         dims: channels of the shallow, deep and final maps.
+        distinct: the depths that together hold all that the network's maps hold, each once.
         model: the network and its weights, as timm names them.
         block: how many images a frozen network is given at a time.
         has_cls: whether the network has a [CLS].
@@ -41,6 +43,7 @@ class ImageEncoder(Encoder, ABC):
     """
 
     dims: tuple[int, int, int]
+    distinct: tuple[Depth, ...] = ("shallow", "deep", "final")
     model: str
     block: int = 4
     has_cls: bool = False
@@ -156,6 +159,7 @@ class EfficientNetLite(ImageEncoder):
     """
 
     dims = (40, 40 + 112 + 320, 320)
+    distinct = ("deep",)
     model = "tf_efficientnet_lite0.in1k"
     block = 16
 
@@ -222,6 +226,7 @@ class VisionTransformer(ImageEncoder):
     """
 
     dims = (768, 768, 768)
+    distinct = ("shallow", "deep")
     model = "deit_base_patch16_224.fb_in1k"
     patch = 16
     shallow_block = 8

@@ -136,6 +136,7 @@ class ImageProjection(nn.Module):
         hidden: int = 2048,
     ) -> None:
         super().__init__()
+        self.dim = dim
         local = {depth: map_head(channels[depth], dim, head, hidden) for depth in depths if depth != "final"}
         whole, kind = ("pooled", head) if head == "perceptron" else ("final", "linear")
         self.heads = nn.ModuleDict({**local, whole: map_head(channels["final"], dim, kind, hidden)})

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -26,6 +27,9 @@ from ..encoders.projection import Depth, ImageProjection, TextProjection, Unit
 from ..encoders.text import Pooling, TextEncoder, text_encoder
 from ..errors import InputError
 from .config import ModelConfig, TextEncoderConfig, validated
+
+STANDARDIZATION_SAMPLE = 512
+"""Training studies from which the channels' means and deviations are measured."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,11 @@ class AlignedModel(nn.Module):
     def image_source(self, studies: Studies) -> CachedImages | LiveImages:
         """The features of a set's images at the model's size: from a cache where the encoder is frozen."""
         return image_source(self.image_encoder, studies, self.image_size)
+
+    @torch.no_grad()
+    def standardize(self, images: CachedImages | LiveImages, positions: Sequence[int] | Int[np.ndarray, " _"]) -> None:
+        """Measure the channels' means and deviations for the heads, before training, on the first of these studies."""
+        self.image_projection.measure(images.batch(positions[:STANDARDIZATION_SAMPLE]))
 
     def region_map(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
         """The projected map that the read-out names, on the grid of the deep map.

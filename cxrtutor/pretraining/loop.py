@@ -40,9 +40,6 @@ VERSION = 1
 """Part of every run's key: raised when the loop comes to train differently from the same configuration, or when a
 default of a configuration changes."""
 
-STANDARDIZATION_SAMPLE = 512
-"""Training studies from which the channels' means and deviations are measured."""
-
 
 class Training(nn.Module):
     """Model and objective as the one module that an optimiser, a device and a checkpoint see.
@@ -207,9 +204,7 @@ class _Trainer:
         self.studies = _shown_studies(views[0][0], config.data)
         self._check_shares()
         if config.model.projection.standardize:
-            with torch.no_grad():
-                sample = self.studies[:STANDARDIZATION_SAMPLE]
-                training.eval().model.image_projection.measure(self.views[0].images.batch(sample))
+            training.eval().model.standardize(self.views[0].images, self.studies)
         self.plain = training
         groups = _parameter_groups(training, options)
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[options.optimizer]
