@@ -18,8 +18,8 @@ from jaxtyping import UInt8
 from .. import guard, store
 from ..errors import InputError
 from .images import letterbox
-from .prepared import decoded_image, labels_of, read_card, report_of, study_of
-from .study import Report, Study
+from .prepared import decoded_image, findings_of, labels_of, read_card, report_of, study_of
+from .study import Finding, Report, Study
 
 _Group = tuple[int, int]  # a shard of the split, a row group in it
 
@@ -32,24 +32,24 @@ class RowGroup(NamedTuple):
     rows: int
 
 
-def split_key(set_key: str, split: str | None) -> str:
-    """The key of one split of the set with `set_key`, or of all of it."""
+def split_key(set_key: str, split: str | tuple[str, ...] | None) -> str:
+    """The key of one split of the set with `set_key`, of several, or of all of it."""
     return store.content_key({"set": set_key, "split": split})
 
 
 class StudyDataset(Sequence[Study]):
-    """The studies of a prepared set, or of one of its splits.
+    """The studies of a prepared set, or of some of its splits.
 
     Nothing but the card and the rows last read is held in memory, and a copy sent to another process reads for itself.
 
     Attributes:
         folder: where the set lies.
-        split: its split, or None for all.
+        split: its split, or None for all; several as a tuple, one after another in this order.
         card: what the set says about itself: name, version, licence, counts, columns (see `prepared.write_card`).
         key: stands for the set and the split, for what is computed from them; equal keys mean equal studies.
     """
 
-    def __init__(self, folder: str | Path, split: str | None = None) -> None:
+    def __init__(self, folder: str | Path, split: str | tuple[str, ...] | None = None) -> None:
         """Open a set.
 
         Raises:
@@ -58,11 +58,15 @@ class StudyDataset(Sequence[Study]):
         self.folder = Path(folder)
         self.split = split
         self.card: dict[str, Any] = read_card(self.folder)
-        if split is not None and split not in self.card["splits"]:
-            raise InputError(f"{self.folder} has no split {split!r}. It has: {', '.join(self.card['splits'])}.")
+        wanted = (split,) if isinstance(split, str) else split or tuple(self.card["splits"])
+        for one in wanted:
+            if one not in self.card["splits"]:
+                raise InputError(f"{self.folder} has no split {one!r}. It has: {', '.join(self.card['splits'])}.")
         self.key: str = split_key(self.card["key"], split)
         guard.note_opened(self.card)
-        self._shards = [shard for shard in self.card["shards"] if split in (None, shard["split"])]
+        self._shards = [shard for shard in self.card["shards"] if shard["split"] in wanted]
+        if isinstance(split, tuple):
+            self._shards.sort(key=lambda shard: split.index(shard["split"]))  # stable: a split keeps its order
         self._starts = [0, *accumulate(shard["rows"] for shard in self._shards)]
         self._last_read: tuple[_Group, pa.Table] | None = None
 
@@ -85,25 +89,40 @@ class StudyDataset(Sequence[Study]):
         Raises:
             InputError: the images differ in size and no `size` was given.
         """
-        wanted: defaultdict[_Group, list[tuple[int, int]]] = defaultdict(list)
-        for place, index in enumerate(indices):
-            group, row = self._address(index)
-            wanted[group].append((place, row))
         images: dict[int, UInt8[np.ndarray, "height width"]] = {}
-        for group, rows in wanted.items():
-            pngs = self._read(*group, columns=["image"])["image"]
-            for place, row in rows:
-                image = decoded_image(pngs[row].as_py())
-                images[place] = image if size is None else _fitted(image, size)
+        for place, cells in self._cells(indices, "image"):
+            image = decoded_image(cells["image"])
+            images[place] = image if size is None else _fitted(image, size)
         if len(shapes := {image.shape for image in images.values()}) > 1:
             raise InputError(
                 f"{self.folder}: images differ in size, {sorted(shapes)[:2]} and more. Ask for one `size`."
             )
         return np.stack([images[place] for place in range(len(images))]) if images else np.zeros((0, 0, 0), np.uint8)
 
+    def findings(self, indices: Iterable[SupportsIndex]) -> list[tuple[tuple[int, int], tuple[Finding, ...]]]:
+        """Height and width of some studies' images with the findings on them, in the order asked for, without touching
+        an image."""
+        cells = dict(self._cells(indices, "findings", "height", "width"))
+        return [
+            ((row["height"], row["width"]), findings_of(row))
+            for _, row in sorted(cells.items(), key=operator.itemgetter(0))
+        ]
+
+    def parts(self) -> list[StudyDataset]:
+        """The splits that these studies are made of, each as a set of its own, in order; itself where it is one."""
+        return [StudyDataset(self.folder, one) for one in self.split] if isinstance(self.split, tuple) else [self]
+
     def ids(self) -> list[str]:
         """All ids, in order, without touching an image."""
         return [row["id"] for row in self._columns("id")]
+
+    def patients(self) -> list[str]:
+        """The patient of every study, in order, without touching an image."""
+        return [row["patient"] for row in self._columns("patient")]
+
+    def annotated(self) -> list[bool]:
+        """Whether somebody looked for findings in every study (see `Study.annotated`), in order."""
+        return [row["annotated"] for row in self._columns("annotated")]
 
     def reports(self) -> list[Report]:
         """All reports, in order, without touching an image."""
@@ -142,6 +161,17 @@ class StudyDataset(Sequence[Study]):
         shard = bisect_right(self._starts, position) - 1
         group, row = divmod(position - self._starts[shard], self.card["rows_per_group"])
         return (shard, group), row
+
+    def _cells(self, indices: Iterable[SupportsIndex], *columns: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Some columns of some studies, each with its place among the `indices`; what lies together is read once."""
+        wanted: defaultdict[_Group, list[tuple[int, int]]] = defaultdict(list)
+        for place, index in enumerate(indices):
+            group, row = self._address(index)
+            wanted[group].append((place, row))
+        for group, rows in wanted.items():
+            table = self._read(*group, columns=list(columns))
+            for place, row in rows:
+                yield place, table.slice(row, 1).to_pylist()[0]
 
     def _columns(self, *names: str) -> Iterator[dict[str, Any]]:
         """Some columns of every row."""

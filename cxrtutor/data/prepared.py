@@ -266,16 +266,7 @@ def study_of(row: Mapping[str, Any]) -> Study:
         patient=row["patient"],
         image=decoded_image(row["image"]).astype(np.float32) / np.float32(255),
         report=report_of(row),
-        findings=tuple(
-            Finding(
-                name=finding["name"],
-                phrase=finding["phrase"],
-                mask=None if finding["mask"] is None else _decoded_mask(finding["mask"], shape),
-                boxes=tuple(Box(**box) for box in finding["boxes"]),
-                attributes=json.loads(finding["attributes"]),
-            )
-            for finding in row["findings"]
-        ),
+        findings=findings_of(row),
         annotated=row["annotated"],
         anatomy={organ["name"]: _decoded_mask(organ["mask"], shape) for organ in row["anatomy"]},
         pixel_spacing=None if row["pixel_spacing"] is None else tuple(row["pixel_spacing"]),
@@ -284,6 +275,21 @@ def study_of(row: Mapping[str, Any]) -> Study:
         study=row.get("study"),
         labels=labels_of(row),
         geometry=_geometry_of(row.get("geometry"), shape),
+    )
+
+
+def findings_of(row: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings that a row holds; needs its "findings", "height" and "width" only."""
+    shape = row["height"], row["width"]
+    return tuple(
+        Finding(
+            name=finding["name"],
+            phrase=finding["phrase"],
+            mask=None if finding["mask"] is None else _decoded_mask(finding["mask"], shape),
+            boxes=tuple(Box(**box) for box in finding["boxes"]),
+            attributes=json.loads(finding["attributes"]),
+        )
+        for finding in row["findings"]
     )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .. import store
+from ..data.dataset import StudyDataset
 from ..data.views import Studies
 from ..errors import InputError
 from .encoder import Encoder
@@ -76,6 +77,26 @@ class LiveImages:
 
 
 @dataclass(frozen=True, eq=False)
+class JoinedRows:
+    """The rows of several tables, one table after another."""
+
+    tables: Sequence[Tensor]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.tables))
+
+    def __getitem__(self, rows: Int[Tensor, " n"]) -> Tensor:
+        """Some rows, in the order asked for."""
+        found = self.tables[0].new_empty((len(rows), *self.tables[0].shape[1:]))
+        start = 0
+        for table in self.tables:
+            inside = (rows >= start) & (rows < start + len(table))
+            found[inside] = table[rows[inside] - start]
+            start += len(table)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class CachedImages:
     """Features of a frozen encoder, read from the disk.
 
@@ -85,7 +106,7 @@ class CachedImages:
     """
 
     encoder: ImageEncoder
-    maps: tuple[Tensor, ...]
+    maps: tuple[Tensor | JoinedRows, ...]
 
     def __len__(self) -> int:
         return len(self.maps[0])
@@ -186,9 +207,14 @@ class CachedTexts:
 def cached_images(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> CachedImages:
     """The image features of a data set by a frozen encoder: computed with a progress bar, or found on the disk.
 
+    Of several splits together each one's own are taken, so that none is kept twice.
+
     Raises:
         InputError: the encoder is trainable, the set is empty or its images differ in size, or the disk refuses.
     """
+    if isinstance(studies, StudyDataset) and isinstance(studies.split, tuple):
+        parts = [cached_images(encoder, part, size) for part in studies.parts()]
+        return CachedImages(encoder, tuple(map(JoinedRows, zip(*(part.maps for part in parts), strict=True))))
     folder = _place("image", encoder, studies, size)
     if not folder.is_dir():
         with store.new_folder(folder) as partial:

@@ -124,3 +124,32 @@ def test_a_damaged_shard_is_told(tmp_path, harm):
     with pytest.raises(InputError, match="missing or damaged") as error:
         StudyDataset(tmp_path, "train")[0]
     assert str(path) in str(error.value)
+
+
+def test_several_splits_come_one_after_another(folder):
+    both = StudyDataset(folder, ("test", "train"))
+    assert len(both) == 92 and both.ids()[:8] == [*StudyDataset(folder, "test").ids(), "train-0"]
+    assert_same_study(both[7 + 60], make_study(60))
+    assert [(part.split, len(part)) for part in both.parts()] == [("test", 7), ("train", 85)]
+    train = StudyDataset(folder, "train")
+    assert train.parts() == [train]
+    keys = {StudyDataset(folder, ("train", "test")).key, both.key, train.key, StudyDataset(folder).key}
+    assert len(keys) == 4
+    with pytest.raises(InputError, match=r"'tests'.*train, test"):
+        StudyDataset(folder, ("train", "tests"))
+
+
+def test_findings_are_read_without_images(folder, monkeypatch):
+    monkeypatch.setattr("cxrtutor.data.dataset.decoded_image", None)
+    train = StudyDataset(folder, "train")
+    for index, (shape, findings) in zip([60, 3, 60], train.findings([60, 3, 60]), strict=True):
+        assert shape == (24, 20)
+        assert [(one.name, one.boxes) for one in findings] == [(f.name, f.boxes) for f in make_study(index).findings]
+        np.testing.assert_array_equal(findings[0].mask, make_study(index).findings[0].mask)
+
+
+def test_patients_and_who_was_looked_at_are_read_without_images(folder, monkeypatch):
+    monkeypatch.setattr("cxrtutor.data.dataset.decoded_image", None)
+    test = StudyDataset(folder, "test")
+    assert test.patients() == [make_study(index, "test").patient for index in range(7)]
+    assert test.annotated() == [True] * 7

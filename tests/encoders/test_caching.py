@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 from jaxtyping import UInt8
+from small_runs import small_set
 
+from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.study import Report, Sentence
+from cxrtutor.encoders import caching
 from cxrtutor.encoders.caching import (
     CachedImages,
     CachedTexts,
@@ -276,3 +279,19 @@ def test_a_set_whose_reports_are_all_empty(home: Path, minilm: TextEncoder, stud
     features = cached_texts(minilm, studies).batch(INDICES)
     assert not features.word_mask.any()
     assert features.report.shape == (5, 384)
+
+
+def test_several_splits_use_the_cache_of_each(
+    home: Path, lite0: ImageEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = small_set(tmp_path, {"train": 5, "test": 3, "validation": 2})
+    train, test = (cached_images(lite0, StudyDataset(folder, split)) for split in ("train", "test"))
+    monkeypatch.setattr(caching, "_write_images", None)
+    both = cached_images(lite0, StudyDataset(folder, ("test", "train")))
+    assert len(both) == 8
+    found = both.batch([7, 0, 3, 2])
+    assert_same(both.batch([7, 3]), train.batch([4, 0]))
+    assert_same(both.batch([0, 2]), test.batch([0, 2]))
+    assert torch.equal(
+        found.deep, torch.cat([(train, test)[n].batch([i]).deep for n, i in ((0, 4), (1, 0), (0, 0), (1, 2))])
+    )
