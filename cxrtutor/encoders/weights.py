@@ -13,8 +13,6 @@ from torch import nn
 
 from ..errors import InputError
 
-_RANDOM_SEED = 0
-
 
 def packaged(package: str, distribution: str, name: str) -> Path:
     """The file or folder `name` inside an installed package, which is not imported.
@@ -49,13 +47,13 @@ def explained_download(what: str, instead: str) -> Iterator[None]:
 
 
 @contextmanager
-def reproducible_initialization() -> Iterator[None]:
+def reproducible_initialization(seed: int = 0) -> Iterator[None]:
     """Draw the same random weights every time, and leave the caller's random state as it was.
 
     A frozen random encoder, the baseline for what pre-trained weights are worth, can so be rebuilt by name alone.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_RANDOM_SEED)
+        torch.manual_seed(seed)
         yield
 
 
