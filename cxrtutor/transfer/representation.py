@@ -122,9 +122,14 @@ class Representation(nn.Module):
 
 def of_model(model: AlignedModel, name: str) -> Representation:
     """What pre-training left in a model: its encoder where that was trained, else its heads over the encoder."""
+    return _left_in(model, name, trained=True)
+
+
+def _left_in(model: AlignedModel, name: str, trained: bool) -> Representation:
     encoder = model.image_encoder
-    adapter = None if encoder.trainable else model.image_projection
-    return Representation(name, encoder, adapter, model.image_size, trained=True)
+    return Representation(
+        name, encoder, None if encoder.trainable else model.image_projection, model.image_size, trained
+    )
 
 
 def of_run(run: Run | Path | str) -> Representation:
@@ -157,7 +162,7 @@ def untrained(
     if config.projection.standardize:
         studies = open_studies("teaching", "train") if studies is None else studies
         model.standardize(model.image_source(studies), range(len(studies)))
-    return Representation(name, model.image_encoder, model.image_projection, config.image_size, trained=False)
+    return _left_in(model, name, trained=False)
 
 
 def trunk(config: ImageEncoderConfig, name: str, *, image_size: int = ModelConfig().image_size) -> Representation:
