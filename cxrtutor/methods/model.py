@@ -226,9 +226,7 @@ class AlignedModel(nn.Module):
         Raises:
             InputError: a prompt is empty or longer than the encoder takes.
         """
-        for prompt in prompts:
-            self.text_encoder.check_prompt(prompt)
-        text = self.text_projection(self.text_encoder([[prompt] for prompt in prompts]))
+        text = self._projected_prompts(prompts)
         match self.architecture.readout.unit:
             case "report":
                 return text.report
@@ -236,6 +234,19 @@ class AlignedModel(nn.Module):
                 return text.sentences[:, 0]
             case "words":
                 return text.words.sum(dim=1) / text.word_mask.sum(dim=1, keepdim=True)
+
+    def embed_reports(self, prompts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
+        """Every prompt as a whole report: what the global objective compares with pooled images.
+
+        Raises:
+            InputError: a prompt is empty or longer than the encoder takes.
+        """
+        return self._projected_prompts(prompts).report
+
+    def _projected_prompts(self, prompts: Sequence[str]) -> TextFeatures:
+        for prompt in prompts:
+            self.text_encoder.check_prompt(prompt)
+        return self.text_projection(self.text_encoder([[prompt] for prompt in prompts]))
 
     @torch.no_grad()
     def similarity_maps(
@@ -262,10 +273,7 @@ class AlignedModel(nn.Module):
         Raises:
             InputError: a prompt is empty or longer than the encoder takes.
         """
-        for prompt in prompts:
-            self.text_encoder.check_prompt(prompt)
-        reports = self.text_projection(self.text_encoder([[prompt] for prompt in prompts])).report
-        return nn.functional.cosine_similarity(self.image_projection.pool(features), reports)
+        return nn.functional.cosine_similarity(self.image_projection.pool(features), self.embed_reports(prompts))
 
     def _compared_regions(self, features: ImageFeatures) -> Float[Tensor, "batch dim grid_height grid_width"]:
         """The regions as the read-out compares them with a prompt."""
