@@ -137,7 +137,8 @@ def _is_healthy(name: str) -> bool:
 
 
 def _meant(name: str) -> tuple[str, ...]:
-    return _MEANT.get(name.lower(), (name.lower(),))
+    spoken = name.lower().replace("_", " ")
+    return _MEANT.get(spoken, (spoken,))
 
 
 def _deniable(name: str) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from itertools import chain
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import softmax
 from torch import Tensor
 from tqdm import tqdm
 
@@ -45,9 +44,10 @@ def zero_shot(
 ) -> Predictions:
     """Score every example for every class by the prompts that stand for it.
 
-    Where the prompts deny too, the score is the softmax of the affirming side against the denying one, at temperature 1
-    (CheXzero): a probability by form alone, and from .5 on a yes. Else scores are as the model gives them, and have no
-    point from which they mean yes; of exclusive classes the one that scores highest is the answer.
+    Where the prompts deny too, the score is the affirming side less the denying one, and from 0 on a yes. It is the log
+    odds of CheXzero's softmax of the two, at its temperature of 1: the same ranks and the same answers, also where
+    similarities are so far apart that a probability is 0 or 1 to the last digit. Else scores are as the model gives
+    them, and have no point from which they mean yes; of exclusive classes the one that scores highest is the answer.
 
     Args:
         model: gives pooled images, reports and similarity maps.
@@ -72,11 +72,11 @@ def zero_shot(
         examples.ids,
         examples.patients,
         examples.names,
-        softmax(scores, axis=1)[:, 0] if prompts.deny else scores[:, 0],
+        scores[:, 0] - scores[:, 1] if prompts.deny else scores[:, 0],
         examples.targets,
         examples.exclusive,
         PROTOCOL,
-        threshold=0.5 if prompts.deny else None,
+        threshold=0.0 if prompts.deny else None,
     )
 
 

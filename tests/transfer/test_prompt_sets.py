@@ -51,6 +51,10 @@ def test_a_healthy_film_is_asked_for_as_reports_speak_of_it(way, names):
     assert asked.affirm[names[0]] == prompt_set(way, ["No Finding"]).affirm["No Finding"]
 
 
+def test_labels_are_asked_for_as_words():
+    assert prompt_set("name", ["Pleural_Thickening"]).affirm == {"Pleural_Thickening": ["pleural thickening"]}
+
+
 def test_what_has_no_words():
     with pytest.raises(InputError, match="'normal' has no denial"):
         prompt_set("name or no", covidx.CLASSES)

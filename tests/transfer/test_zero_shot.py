@@ -104,13 +104,14 @@ def test_an_ensemble_of_maps_is_the_map_of_the_mean_prompt(model, examples):
 
 
 @pytest.mark.parametrize("score", ["global", "presence"])
-def test_a_contrast_is_the_softmax_of_both_sides(model, examples, score):
+def test_a_contrast_has_the_odds_of_the_softmax_of_both_sides(model, examples, score):
     found = zero_shot(model, examples, BOTH, score)
     affirmed = zero_shot(model, examples, SEVERAL, score).scores
     denied = zero_shot(model, examples, PromptSet("denied", BOTH.deny), score).scores
-    expected = np.exp(affirmed) / (np.exp(affirmed) + np.exp(denied))
-    np.testing.assert_allclose(found.scores, expected, rtol=1e-4, atol=1e-6)
-    assert found.threshold == 0.5 and "accuracy" in found.metrics
+    softmax = np.exp(affirmed) / (np.exp(affirmed) + np.exp(denied))
+    np.testing.assert_allclose(1 / (1 + np.exp(-found.scores)), softmax, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(found.scores >= found.threshold, affirmed >= denied)
+    assert "accuracy" in found.metrics
 
 
 def test_of_exclusive_classes_one_is_the_answer(model, examples):
