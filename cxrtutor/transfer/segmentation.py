@@ -30,7 +30,7 @@ from .training import Maps, Recipe, transferred
 
 Decoder = Literal["setr", "unet"]
 
-RECIPE = Recipe(steps=120, learning_rate=5e-3, encoder_learning_rate=5e-4)
+RECIPE = Recipe(steps=100, learning_rate=5e-3, encoder_learning_rate=5e-4)
 WIDTH = 16
 """Channels of the progressive head."""
 

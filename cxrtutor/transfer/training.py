@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,10 +15,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..encoders.caching import CachedImages, LiveImages
+from ..encoders.encoder import Encoder
 from ..encoders.weights import reproducible_initialization
 from .examples import Examples
 from .frozen import kept_frozen
 from .representation import Representation
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -114,25 +118,27 @@ def _reshuffled(pool: Int[np.ndarray, " _"], random: np.random.Generator) -> Ite
 
 
 @contextmanager
-def transferred(representation: Representation, fine_tune: bool) -> Iterator[Representation]:
-    """The representation as a task uses it: itself, kept frozen; or a copy whose every parameter may be trained.
+def transferred(network: Network, fine_tune: bool) -> Iterator[Network]:
+    """The network as a task uses it: itself, kept frozen; or a copy of which every parameter may be trained.
 
-    The copy's images are encoded anew for every batch, as its features change.
+    Images are encoded anew for every batch of a copy, as its features change.
 
     Raises:
         RuntimeError: what should have been frozen was changed.
     """
     if fine_tune:
-        yield trainable_copy(representation)
+        yield trainable_copy(network)
         return
-    with kept_frozen(representation):
-        yield representation
+    with kept_frozen(network):
+        yield network
 
 
-def trainable_copy(representation: Representation) -> Representation:
+def trainable_copy(network: Network) -> Network:
     """Encoder and adapter anew, with the same weights, to be trained on; what was given stays as it is."""
-    own = copy.deepcopy(representation)
-    own.encoder.trainable = True
+    own = copy.deepcopy(network)
+    for part in own.modules():
+        if isinstance(part, Encoder):
+            part.trainable = True
     return own.requires_grad_(True)
 
 
