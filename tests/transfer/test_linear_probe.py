@@ -136,20 +136,22 @@ def test_a_number_that_never_changes_does_no_harm():
     np.testing.assert_allclose(scores, probed(vectors, targets, asked, exclusive=False), **SAME)
 
 
+@pytest.fixture(scope="module")
+def representation() -> Representation:
+    return trunk(ImageEncoderConfig(name="vit-mini", pretrained=False), "random", image_size=64)
+
+
+@pytest.fixture(scope="module")
+def train(data, representation) -> LabelledExamples:
+    """Whether a number of the vector, or another, is higher than usual; and which of the two is."""
+    studies = StudyDataset(data, "train")
+    numbers = all_vectors(representation, studies)[:, [3, 200]]
+    high = numbers > np.median(numbers, axis=0)
+    ids = tuple(studies.ids())
+    return LabelledExamples(studies, np.arange(len(ids)), ids, ids, ("one", "other"), high.astype(float))
+
+
 class TestOfARepresentation:
-    @pytest.fixture
-    def representation(self, home) -> Representation:
-        return trunk(ImageEncoderConfig(name="vit-mini", pretrained=False), "random", image_size=64)
-
-    @pytest.fixture
-    def train(self, data, representation) -> LabelledExamples:
-        """Whether a number of the vector, or another, is higher than usual; and which of the two is."""
-        studies = StudyDataset(data, "train")
-        numbers = all_vectors(representation, studies)[:, [3, 200]]
-        high = numbers > np.median(numbers, axis=0)
-        ids = tuple(studies.ids())
-        return LabelledExamples(studies, np.arange(len(ids)), ids, ids, ("one", "other"), high.astype(float))
-
     def test_it_learns_what_is_there_to_be_learned(self, representation, train):
         before = fingerprint(representation)
         result = linear_probe(representation, train, train, strength=10.0)
