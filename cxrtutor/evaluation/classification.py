@@ -157,7 +157,7 @@ class Predictions:
 
         Scores have four significant digits, or as many more as keep 99 of 100 apart: cosines may lie close together.
         They are counted from the nearest whole number, as probabilities crowd at 1 as much as at 0. Targets are a
-        letter each: 0, 1, or - where it is not known.
+        letter each: 0, 1, or - where it is not known. Patients are left out where each is named as its only study.
         """
         letters = np.where(np.isnan(self.targets), "-", np.where(self.targets == 1, "1", "0"))
         return {
@@ -165,7 +165,7 @@ class Predictions:
             "exclusive": self.exclusive,
             "threshold": self.threshold,
             "study": list(self.study),
-            "patient": list(self.patient),
+            "patient": None if self.patient == self.study else list(self.patient),
             "scores": {name: _rounded(self.scores[:, place]) for place, name in enumerate(self.names)},
             "targets": {name: "".join(letters[:, place]) for place, name in enumerate(self.names)},
         }
@@ -178,11 +178,11 @@ class Predictions:
             InputError: it is something else.
         """
         try:
-            names = tuple(content["scores"])
+            names, study, patient = tuple(content["scores"]), content["study"], content["patient"]
             threshold = content["threshold"]
             return cls(
-                tuple(map(str, content["study"])),
-                tuple(map(str, content["patient"])),
+                tuple(map(str, study)),
+                tuple(map(str, study if patient is None else patient)),
                 names,
                 np.array([content["scores"][name] for name in names], float).T,
                 np.array([[_KNOWN[letter] for letter in content["targets"][name]] for name in names], float).T,

@@ -173,6 +173,9 @@ def test_kept_as_json():
     np.testing.assert_array_equal(found.targets, unknown.targets)
     np.testing.assert_allclose(found.scores, unknown.scores, rtol=5e-4)
     assert len(text) < 60 * (3 * 10 + 16) + 300
+    own = replace(unknown, patient=unknown.study)
+    assert Predictions.from_json(own.to_json()).patient == own.study
+    assert len(json.dumps(own.to_json())) < len(text) - 60 * 7
 
 
 @pytest.mark.parametrize("scale", [0.01, 1, 8])
