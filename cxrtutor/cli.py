@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ import typer
 
 from . import __version__
 from .errors import InputError, told_in_words
+from .store import write_file
 
 if TYPE_CHECKING:
     from .data.annotations import Annotations
@@ -587,6 +589,135 @@ def _numbers(table: ResultTable) -> dict[str, Any]:
             "undefined": {metric: int(count) for metric, count in measured.undefined().items()},
         }
     return {"rows": rows}
+
+
+@app.command()
+def transfer(
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="findings, opacity, unseen (linear probes); pneumothorax-masks, opacity-masks (segmentation); "
+            "opacity-boxes, object-boxes (detection); few-shot, zero-shot, retrieval."
+        ),
+    ],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Folders of runs, or 'shipped' for the course's small model; and to compare with, 'random' (a network "
+            "of random weights), 'imagenet' (trained on photographs), 'untrained' (that under LSM's heads, which "
+            "nothing has trained). Each row is compared with the first.",
+        ),
+    ],
+    data: Annotated[
+        str, typer.Option(help="'teaching', or the folder of a prepared set that fits the task.")
+    ] = "teaching",
+    edition: Annotated[str, typer.Option(help="Of the teaching set: 'full' or 'quick'.")] = "full",
+    labels: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="The share of the labels that a head is trained on; may be repeated. By default 0.01, 0.1 and 1.",
+            show_default=False,
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="How often a share is drawn and a head is trained.")] = 1,
+    fine_tune: Annotated[
+        bool, typer.Option("--fine-tune", metavar="", help="Train the network too, in segmentation and detection.")
+    ] = False,
+    on: Annotated[
+        str, typer.Option(help="The task of few-shot and zero-shot: 'findings', 'opacity' or 'unseen'.")
+    ] = "findings",
+    prompts: Annotated[
+        str,
+        typer.Option(
+            help="How zero-shot asks: 'name', 'sentence', 'description', 'ensemble', 'name or no', 'sentence or no'."
+        ),
+    ] = "sentence",
+    save: Save = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a representation is worth for tasks that it was not trained for, on the data's test split.
+
+    A small head is trained over the frozen network, and over the heads that pre-training trained where it left the
+    network as it was. Results are kept, and found again. Below them stand the figures that MGCA's authors published of
+    the same kind of task.
+
+    **Data.** CheXpert, MIMIC-CXR and NIH ChestX-ray14 fit findings; RSNA Pneumonia fits opacity, opacity-masks and
+    opacity-boxes; COVIDx fits unseen; SIIM-ACR Pneumothorax and ChestX-Det fit pneumothorax-masks; Object-CXR fits
+    object-boxes.
+
+    **Films that sets share.** RSNA Pneumonia, SIIM-ACR Pneumothorax and ChestX-Det were taken from NIH ChestX-ray14,
+    and COVIDx holds films of RSNA Pneumonia: results on two of them are not independent.
+    """
+    from .data.sources.overlaps import shared_films
+    from .transfer.comparisons import comparison, retrieval_comparisons, zero_shot_comparison
+    from .transfer.representation import named
+    from .transfer.tasks import TASKS, open_split, set_name
+
+    name = on if task in ("few-shot", "zero-shot") else task
+    if name not in TASKS and task != "retrieval":
+        others = "few-shot, zero-shot and retrieval"
+        raise InputError(f"There is no task {name!r}. There are: {', '.join(TASKS)}, {others}.")
+    rows, where = _by_name(runs), {"data": data, "edition": edition}
+    if task in ("retrieval", "zero-shot"):
+        models = {row: _with_words(run) for row, run in rows.items()}
+        if task == "retrieval":
+            tables = retrieval_comparisons(models, **where)
+        else:
+            tables = {f"{name}, asked by {prompts}": zero_shot_comparison(name, models, prompts=prompts, **where)}
+    else:
+        networks, how = {row: named(run) for row, run in rows.items()}, {"draws": draws, "fine_tune": fine_tune}
+        shares = {f"{100 * share:g} % of labels": {"labels": share} for share in labels or (0.01, 0.1, 1.0)}
+        amounts = {f"{k} a class": {"shots": k} for k in (1, 4, 16, 64)} if task == "few-shot" else shares
+        tables = {f"{name}, {said}": comparison(name, networks, **one, **how, **where) for said, one in amounts.items()}
+    if save:
+        results = {title: _results(table) for title, table in tables.items()}
+        write_file(save, json.dumps(results, separators=(",", ":"), allow_nan=False) + "\n")
+    shown = set_name(open_split(data, "test", edition).card)
+    if as_json:
+        numbers = {title: _intervals(table) for title, table in tables.items()}
+        _print_json({"task": task, "data": shown, "tables": numbers, "shared_films": shared_films([shown])})
+    else:
+        told = [f"{title}\n\n{table}" for title, table in tables.items()]
+        typer.echo("\n\n".join([*told, *shared_films([shown])]))
+
+
+_WITHOUT_WORDS = ("random", "imagenet", "untrained")
+
+
+def _by_name(runs: Sequence[str]) -> dict[str, str]:
+    """What was asked for by the names of its rows: a run's method, with its folder where two have one method."""
+    from .pretraining.run import Run
+
+    known = (*_WITHOUT_WORDS, "shipped")
+    methods = {run: run if run in known else Run.open(run).config.method for run in runs}
+    shared = [method for method, number in Counter(methods.values()).items() if number > 1]
+    return {f"{one} ({Path(run).name})" if one in shared else one: run for run, one in methods.items()}
+
+
+def _with_words(run: str) -> AlignedModel:
+    if run in _WITHOUT_WORDS:
+        raise InputError(f"{run!r} was never shown a report and cannot be asked in words. Give a run, or 'shipped'.")
+    return _model(None if run == "shipped" else Path(run))
+
+
+def _intervals(table: ResultTable) -> dict[str, Any]:
+    """Every row of a table as JSON has it, with its paired difference to the first."""
+    return {
+        name: {
+            "overall": {metric: _defined(vars(cell)) for metric, cell in cells.items()},
+            "difference": {metric: _defined(vars(d)) for metric, d in table.differences.get(name, {}).items()},
+            "samples": table.methods[name].samples,
+        }
+        for name, cells in table.intervals.items()
+    }
+
+
+def _results(table: ResultTable) -> dict[str, list[Any]]:
+    """Every repeat of every row, sample by sample."""
+    return {
+        name: [one.to_json() for one in getattr(found, "results", [found])] for name, found in table.methods.items()
+    }
 
 
 @app.command("minimal-pairs")

@@ -1,27 +1,62 @@
-"""What an experiment is: named runs, each with several seeds, measured on named splits under one protocol."""
+"""What an experiment is: named runs, each with several seeds, measured on named splits under one protocol; or given to
+tasks that they were not trained for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ..methods.config import RunConfig, Strict, load_config, read_yaml, validated
 
+Stage = Literal["trained", "untrained", "trunk"]
+
 
 class RunSpec(Strict):
     """A recipe (path relative to the experiments' file) and what this run changes in it, by dotted key; measured on
-    `findings` alone where these are given."""
+    `findings` alone where these are given.
+
+    `as` says what of it is given to a task: the model as it is "trained"; with heads that are "untrained"; or the
+    "trunk", its image encoder alone.
+    """
 
     config: str
     changes: dict[str, Any] = Field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    stage: Stage = Field(default="trained", alias="as")
+
+
+class TransferSpec(Strict):
+    """Tasks, and how many labels they give: shares of all, and numbers of examples of every kind.
+
+    Each is drawn `draws` times. `fine_tune` trains the network too.
+    """
+
+    tasks: tuple[str, ...]
+    labels: tuple[float, ...] = ()
+    shots: tuple[int, ...] = ()
+    draws: int = Field(default=1, ge=1)
+    fine_tune: bool = False
+
+    def cases(self) -> dict[str, dict[str, Any]]:
+        """What `transfer.repeated` is asked for, by name: "opacity, 1 %", "opacity, 4 a class"."""
+        how = {"draws": self.draws, "fine_tune": self.fine_tune}
+        shares = {f"{100 * share:g} %": {"labels": share} for share in self.labels}
+        amounts = shares | {f"{k} a class": {"shots": k} for k in self.shots}
+        return {
+            f"{task}, {said}": {"task": task, **amount, **how}
+            for task in self.tasks
+            for said, amount in amounts.items()
+        }
 
 
 class ExperimentSpec(Strict):
-    """One experiment as its file has it; `retrieval` names a split on which films and reports look for each other."""
+    """One experiment as its file has it; `retrieval` names a split on which films and reports look for each other.
+
+    One with `transfer` is measured on these tasks, and on nothing else.
+    """
 
     runs: dict[str, RunSpec]
     seeds: tuple[int, ...]
@@ -29,6 +64,7 @@ class ExperimentSpec(Strict):
     protocol: str = "afloc"
     prompts: str = "precise"
     retrieval: str | None = None
+    transfer: TransferSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +80,8 @@ class Trial:
     prompts: str
     retrieval: str | None
     findings: tuple[str, ...] = ()
+    stage: Stage = "trained"
+    transfer: TransferSpec | None = None
 
     @property
     def file(self) -> str:
@@ -71,11 +109,13 @@ def _trials(name: str, spec: ExperimentSpec, folder: Path) -> list[Trial]:
             run=run,
             seed=seed,
             config=load_config(folder / recipe.config, {**recipe.changes, "seed": seed}),
-            splits=spec.splits,
+            splits=() if spec.transfer else spec.splits,
             protocol=spec.protocol,
             prompts=spec.prompts,
             retrieval=spec.retrieval,
             findings=recipe.findings,
+            stage=recipe.stage,
+            transfer=spec.transfer,
         )
         for run, recipe in spec.runs.items()
         for seed in spec.seeds

@@ -7,23 +7,31 @@ test suite trains one record anew, drawn at random.
 
 from __future__ import annotations
 
+import base64
 import json
+import lzma
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__, store
 from ..data.sets import open_studies
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.measurements import Measurements
+from ..evaluation.results import Repeats
 from ..evaluation.retrieval import measure_retrieval, score_tables
 from ..methods.model import AlignedModel
+from ..methods.registry import method
 from ..pretraining.loop import pretrain, run_key
+from ..pretraining.run import Run
 from .experiments import Trial
+
+if TYPE_CHECKING:
+    from ..transfer.representation import Representation
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +43,14 @@ class Record:
         curve: training loss averaged over every epoch, and the validation loss at its end.
         measurements: of localization, by split.
         retrieval: by direction ("image to report"), where the trial asks for it.
+        transfer: by task and amount of labels ("opacity, 1 %"), where the trial asks for it: a result for each draw.
     """
 
     about: Mapping[str, Any]
     curve: Sequence[Mapping[str, int | float]]
     measurements: Mapping[str, Measurements]
     retrieval: Mapping[str, Measurements]
+    transfer: Mapping[str, Repeats] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the record as JSON.
@@ -54,6 +64,10 @@ class Record:
             "measurements": {split: measured.to_json() for split, measured in self.measurements.items()},
             "retrieval": {direction: measured.to_json() for direction, measured in self.retrieval.items()},
         }
+        if self.transfer:
+            content["transfer"] = _packed(
+                {case: [one.to_json() for one in r.results] for case, r in self.transfer.items()}
+            )
         store.write_file(path, json.dumps(content, indent=1).replace("\n    ", " ") + "\n")
 
     @classmethod
@@ -71,8 +85,8 @@ class Record:
                 {name: Measurements.from_json(values) for name, values in part.items()}
                 for part in (content["measurements"], content.get("retrieval", {}))
             )
-            return cls(content["about"], content["curve"], measured, retrieval)
-        except (ValueError, KeyError, TypeError) as error:
+            return cls(content["about"], content["curve"], measured, retrieval, _transferred(content.get("transfer")))
+        except (ValueError, KeyError, TypeError, lzma.LZMAError) as error:
             raise InputError(
                 f"{path} does not hold a record ({error!r}). Delete it and run `make experiments`."
             ) from error
@@ -85,28 +99,68 @@ def trial_key(trial: Trial) -> str:
         measured["retrieval"] = trial.retrieval
     if trial.findings:
         measured["findings"] = trial.findings
+    if trial.transfer is not None:
+        from ..transfer.tasks import task_named
+        from ..transfer.transfer import settings
+
+        kinds = {task: settings(task_named(task).kind) for task in trial.transfer.tasks}
+        measured |= {"as": trial.stage, "transfer": trial.transfer.model_dump(mode="json"), "settings": kinds}
     return store.content_key({"run": run_key(trial.config), **measured})
 
 
 def run_trial(trial: Trial) -> Record:
     """Train (or load) and measure `trial` on this machine."""
+    if trial.transfer is not None:
+        return _run_transfer(trial)
     run = pretrain(trial.config)
     model = run.model()
-    log = run.log()
-    epochs = sorted({entry["epoch"] for entry in log})
     return Record(
-        about={
-            "key": trial_key(trial),
-            "seconds": run.result["seconds"],
-            "machine": f"{platform.system()} {platform.machine()}, {_threads()} threads",
-            "package": __version__,
-            "made": datetime.now(UTC).date().isoformat(),
-            "config": trial.config.model_dump(mode="json"),
-        },
-        curve=[_epoch(log, epoch) for epoch in epochs],
+        about=_about(trial, run),
+        curve=_curve(run),
         measurements={split: measure_model(model, trial, split) for split in trial.splits},
         retrieval=retrieval_of_model(model, trial),
     )
+
+
+def _run_transfer(trial: Trial) -> Record:
+    from ..transfer.transfer import repeated
+
+    run = pretrain(trial.config) if trial.stage == "trained" else None
+    given, data = _given(trial, run), {"data": trial.config.data.set, "edition": trial.config.data.edition}
+    cases = trial.transfer.cases().items()
+    return Record(
+        about=_about(trial, run),
+        curve=_curve(run) if run else [],
+        measurements={},
+        retrieval={},
+        transfer={name: repeated(representation=given, **asked, **data) for name, asked in cases},
+    )
+
+
+def _given(trial: Trial, run: Run | None) -> Representation:
+    """What of a run is given to tasks."""
+    from ..transfer.representation import of_run, trunk, untrained
+
+    config = trial.config
+    if run is not None:
+        return of_run(run)
+    if trial.stage == "trunk":
+        return trunk(config.model.image_encoder, trial.run, image_size=config.model.image_size)
+    chosen = method(config.method)
+    studies = open_studies(config.data.set, "train", config.data.edition)
+    architecture = chosen.architecture(chosen.settings_of(config))
+    return untrained(config.model, architecture, trial.run, studies=studies, seed=config.seed)
+
+
+def _about(trial: Trial, run: Run | None) -> dict[str, Any]:
+    return {
+        "key": trial_key(trial),
+        "seconds": run.result["seconds"] if run else 0.0,
+        "machine": f"{platform.system()} {platform.machine()}, {_threads()} threads",
+        "package": __version__,
+        "made": datetime.now(UTC).date().isoformat(),
+        "config": trial.config.model_dump(mode="json"),
+    }
 
 
 def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements:
@@ -159,7 +213,36 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
+def _curve(run: Run) -> list[dict[str, int | float]]:
+    log = run.log()
+    return [_epoch(log, epoch) for epoch in sorted({entry["epoch"] for entry in log})]
+
+
 def _epoch(log: Sequence[Mapping[str, Any]], epoch: int) -> dict[str, int | float]:
     entries = [entry for entry in log if entry["epoch"] == epoch]
     mean = sum(entry["loss"] for entry in entries) / len(entries)
     return {"epoch": epoch, "loss": round(mean, 5), "validation_loss": round(entries[-1]["validation_loss"], 5)}
+
+
+def _packed(content: Any) -> str:
+    """JSON in text that takes a tenth of its room: the results of a trial name the same studies again and again."""
+    return base64.b85encode(
+        lzma.compress(json.dumps(content, separators=(",", ":"), allow_nan=False).encode())
+    ).decode()
+
+
+def _unpacked(text: str) -> Any:
+    return json.loads(lzma.decompress(base64.b85decode(text)))
+
+
+def _transferred(packed: str | None) -> dict[str, Repeats]:
+    """The results of each case, which begins with the name of its task."""
+    if packed is None:
+        return {}
+    from ..transfer.tasks import task_named
+    from ..transfer.transfer import result_of
+
+    return {
+        case: Repeats(tuple(result_of(task_named(case.split(", ")[0]).kind, one) for one in results))
+        for case, results in _unpacked(packed).items()
+    }

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 from .. import store
+from ..data.dataset import StudyDataset
 from ..data.sets import open_studies
 from ..data.views import Studies
 from ..encoders.caching import CachedImages, LiveImages, image_source
@@ -209,13 +210,18 @@ def all_vectors(
     Raises:
         InputError: the set is empty, or the disk refuses.
     """
+    parts = studies.parts() if isinstance(studies, StudyDataset) else [studies]  # each is kept once
+    vectors = np.concatenate([_kept_vectors(representation, part) for part in parts])
+    return vectors if positions is None else vectors[positions]
+
+
+def _kept_vectors(representation: Representation, studies: Studies) -> Float[np.ndarray, "studies dim"]:
     asked_for = {"representation": representation.key, "studies": studies.key, "version": _VERSION}
     folder = store.place("vectors", asked_for)
     if not folder.is_dir():
         with store.new_folder(folder) as partial:
             np.save(partial / "vectors.npy", _computed_vectors(representation, studies))
-    vectors = np.load(folder / "vectors.npy")
-    return vectors if positions is None else vectors[positions]
+    return np.load(folder / "vectors.npy")
 
 
 def _computed_vectors(representation: Representation, studies: Studies) -> Float[np.ndarray, "studies dim"]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from ..data.dataset import StudyDataset
+from ..data.prepared import read_card
 from ..data.sets import open_studies
 from ..data.sources import covidx, nih, object_cxr, rsna, siim
 from ..data.splits import hashed_split, held_out_patients
@@ -174,14 +176,13 @@ class Task:
 
         Args:
             data: "teaching", or the folder of a prepared set, whose card tells which set it is.
-            split: "train" or "test" (a set without a split for testing is tested on its validation split, as
-                CheXpert's and Object-CXR's owners part them), or what else the set has.
+            split: "train", "test" (see `open_split`), or what else the set has.
             edition: of the teaching set.
 
         Raises:
             InputError: the set does not fit the task, has no such split, or nobody looked at its studies.
         """
-        studies = self._opened(data, split, edition)
+        studies = open_split(data, split, edition)
         reading = self.sets.get(set_name(studies.card))
         if reading is None:
             raise InputError(
@@ -198,14 +199,21 @@ class Task:
 
     def published(self, labels: float | None = None) -> list[Published]:
         """The figures that were published of it, with this share of the labels or with all shares."""
-        protocol = _PUBLISHED_PROTOCOL[self.kind]
-        return published(dataset=self.stands_for, metric=self.metric, protocol=protocol, labels=labels)
+        figures = published(dataset=self.stands_for, metric=self.metric, protocol=_PUBLISHED_PROTOCOL[self.kind])
+        return [one for one in figures if labels in (None, one.labels)]
 
-    def _opened(self, data: str, split: str, edition: str) -> StudyDataset:
-        if split == "test" and data != "teaching":
-            there = StudyDataset(data).card["splits"]
-            split = "validation" if split not in there and "validation" in there else split
-        return open_studies(data, split, edition)
+
+def open_split(data: str, split: str, edition: str = "full") -> StudyDataset:
+    """The studies of a split as `open_studies` gives them; for testing, a set without a split for that gives its
+    validation split, which is what the owners of CheXpert and Object-CXR leave to test on.
+
+    Raises:
+        InputError: there is no such set or split.
+    """
+    if split == "test" and data != "teaching":
+        there = read_card(Path(data))["splits"]
+        split = "validation" if split not in there and "validation" in there else split
+    return open_studies(data, split, edition)
 
 
 def set_name(card: Mapping[str, Any]) -> str:

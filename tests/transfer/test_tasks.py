@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 from data import real_layouts as layouts
 from data.made_up import make_set
-from data.real_layouts import Shipped
-from data.test_all_sets import one_after_another
+from split_for_tests import split_for_tests
 
-from cxrtutor.data import preparation, splits
 from cxrtutor.data.dataset import StudyDataset
-from cxrtutor.data.preparation import prepare
 from cxrtutor.data.prepared import shard_path, write_card, write_shard
-from cxrtutor.data.sources import overlaps, rsna
+from cxrtutor.data.sources import overlaps
 from cxrtutor.data.sources.registry import SETS
 from cxrtutor.data.splits import hashed_split
 from cxrtutor.data.study import Finding, Report, Study
@@ -27,8 +24,6 @@ from cxrtutor.transfer.examples import BoxedExamples, LabelledExamples, Outlined
 from cxrtutor.transfer.tasks import TASKS, UNSEEN_HALVES, task_named
 
 SIDE = 64
-TEST = ("00704310", "006cec2e", "10366", "10016")
-"""Films of RSNA and SIIM that are for testing here: so small a set, parted by a hash, may have none with a finding."""
 
 
 class Case(NamedTuple):
@@ -54,8 +49,9 @@ OBJECTS = {image: (part, [float(bool(text))]) for image, (part, text) in layouts
 
 
 def parted(answers: dict[str, Sequence[float]]) -> tuple[dict[str, Sequence[float]], dict[str, Sequence[float]]]:
-    test = {image: one for image, one in answers.items() if image.split(".")[-3:][0] in TEST or image[:8] in TEST}
-    return {image: one for image, one in answers.items() if image not in test}, test
+    return tuple(
+        {image: one for image, one in answers.items() if split_for_tests(image) == split} for split in ("train", "test")
+    )
 
 
 CASES = [
@@ -114,25 +110,6 @@ CASES = [
         {image: shown for image, (part, shown) in OBJECTS.items() if part == "dev"},
     ),
 ]
-
-
-def split_for_tests(image: str, shares: object = None) -> str:
-    return "test" if parted({image: [0.0]})[1] else "train"
-
-
-@pytest.fixture
-def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Prepares a set in its owner's layout."""
-    monkeypatch.setattr(preparation, "in_processes", one_after_another)
-    monkeypatch.setattr(splits, "hashed_split", split_for_tests)
-    monkeypatch.setattr(rsna, "hashed_split", split_for_tests)
-
-    def prepare_set(name: str) -> Path:
-        (folder := tmp_path / name).mkdir()
-        shipped: Shipped = getattr(layouts, name)(folder)
-        return prepare(SETS[name](*map(Path, shipped.arguments)), tmp_path / f"{name} prepared", side=SIDE)
-
-    return prepare_set
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.task}, {case.set}")

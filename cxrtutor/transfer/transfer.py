@@ -1,0 +1,144 @@
+"""One task for one representation, computed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from .. import store
+from ..errors import InputError
+from ..evaluation.classification import Predictions
+from ..evaluation.detection import Detections
+from ..evaluation.measurements import Measurements
+from ..evaluation.results import Repeats, Result
+from . import detection, examples, segmentation
+from .examples import Examples
+from .linear_probe import STRENGTH, linear_probe
+from .representation import Representation
+from .tasks import Kind, Task, task_named
+
+VERSION = 1
+"""Part of the key of what is kept: raised when a task comes to give another result."""
+
+_RESULTS: Mapping[Kind, type[Result]] = {
+    "classification": Predictions,
+    "segmentation": Measurements,
+    "detection": Detections,
+}
+
+
+def transfer(
+    task: Task | str,
+    representation: Representation,
+    *,
+    data: str = "teaching",
+    edition: str = "full",
+    labels: float = 1.0,
+    shots: int | None = None,
+    draw: int = 0,
+    fine_tune: bool = False,
+) -> Result:
+    """What a representation is worth for a task: a head is trained on labelled examples, and measured on the test
+    split. It is kept, and found where it was computed before.
+
+    Args:
+        task: one of `tasks.TASKS`, or its name.
+        representation: stays as it is.
+        data: "teaching", or the folder of a prepared set.
+        edition: of the teaching set.
+        labels: the share of the training examples that the head sees (`examples.share_of`).
+        shots: in place of a share, so many examples of every kind (`examples.shots`); of classification alone.
+        draw: the number of the draw of labels, and the seed of what is random in a head.
+        fine_tune: whether a copy of the representation learns with the head; not of classification.
+
+    Raises:
+        InputError: there is no such task, the set does not fit it, or it cannot be done in this way.
+    """
+    task = task_named(task) if isinstance(task, str) else task
+    if task.kind == "classification" and fine_tune:
+        raise InputError(f"The task {task.name!r} is a linear probe: the network stays frozen. Leave fine-tuning out.")
+    if task.kind != "classification" and shots is not None:
+        raise InputError(f"A few examples of every kind are drawn for classification; {task.name!r} is {task.kind}.")
+    train, test = (task.examples(data, split, edition) for split in ("train", "test"))
+    asked_for = {
+        "task": task.name,
+        "settings": settings(task.kind),
+        "representation": representation.key,
+        "train": train.studies.key,
+        "test": test.studies.key,
+        "labels": labels,
+        "shots": shots,
+        "draw": 0 if _is_determined(task, labels, shots) else draw,
+        "fine_tune": fine_tune,
+    }
+    file = store.place("transfer", asked_for) / "result.json"
+    if not file.is_file():
+        shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
+        result = _computed(task.kind, representation, shown, test, fine_tune, draw)
+        with store.new_folder(file.parent) as partial:
+            (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
+    # What is kept is rounded; so the first call gives what the second will.
+    return result_of(task.kind, json.loads(file.read_text()))
+
+
+def repeated(
+    task: Task | str,
+    representation: Representation,
+    *,
+    draws: int = 1,
+    labels: float = 1.0,
+    shots: int | None = None,
+    **how: Any,
+) -> Repeats:
+    """`transfer` with several draws of the labels; one where all would be alike: all labels, to a linear probe.
+
+    Args:
+        task: as of `transfer`, like all that is not named here.
+        representation: stays as it is.
+        draws: how many.
+        labels: the share of the training examples.
+        shots: in place of a share.
+        how: what else `transfer` takes.
+
+    Raises:
+        InputError: as `transfer`; or there is to be no draw.
+    """
+    task = task_named(task) if isinstance(task, str) else task
+    number = min(draws, 1) if _is_determined(task, labels, shots) else draws
+    results = (transfer(task, representation, labels=labels, shots=shots, draw=one, **how) for one in range(number))
+    return Repeats(tuple(results))
+
+
+def settings(kind: Kind) -> dict[str, Any]:
+    """What a result of this kind depends on besides what is asked for, as JSON can hold it."""
+    chosen = {
+        "classification": {"strength": STRENGTH},
+        "segmentation": asdict(segmentation.RECIPE),
+        "detection": asdict(detection.RECIPE),
+    }
+    return {"version": VERSION, **chosen[kind]}
+
+
+def result_of(kind: Kind, content: Any) -> Result:
+    """The result of a kind of task that `to_json` gave.
+
+    Raises:
+        InputError: it is something else.
+    """
+    return _RESULTS[kind].from_json(content)
+
+
+def _is_determined(task: Task, labels: float, shots: int | None) -> bool:
+    """Whether every draw gives the same: there is nothing to draw, and nothing random in the head."""
+    return task.kind == "classification" and shots is None and labels == 1
+
+
+def _computed(
+    kind: Kind, representation: Representation, train: Examples, test: Examples, fine_tune: bool, seed: int
+) -> Result:
+    if kind == "classification":
+        return linear_probe(representation, train, test)
+    engine = segmentation.segment if kind == "segmentation" else detection.detect
+    return engine(representation, train, test, fine_tune=fine_tune, seed=seed)

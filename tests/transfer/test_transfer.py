@@ -1,0 +1,173 @@
+"""Every task runs, on the teaching set's like and on owners' sets; what was computed is kept and found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_tasks import COUNTS, small_teaching_set
+from test_tasks import CASES, Case
+
+from cxrtutor.errors import InputError
+from cxrtutor.evaluation.bootstrap import interval, paired_difference
+from cxrtutor.evaluation.results import Repeats, Result
+from cxrtutor.methods.config import ImageEncoderConfig
+from cxrtutor.transfer import detection, segmentation
+from cxrtutor.transfer import transfer as module
+from cxrtutor.transfer.comparisons import comparison
+from cxrtutor.transfer.representation import Representation, trunk
+from cxrtutor.transfer.tasks import TASKS
+from cxrtutor.transfer.transfer import repeated, transfer
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(small_teaching_set(tmp_path_factory.mktemp("set")))
+
+
+@pytest.fixture(scope="module")
+def network() -> Representation:
+    return trunk(ImageEncoderConfig(pretrained=False), "random", image_size=64)
+
+
+@pytest.fixture(autouse=True)
+def short(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoders are trained for two steps."""
+    monkeypatch.setattr(segmentation, "segment", partial(segmentation.segment, steps=2))
+    monkeypatch.setattr(detection, "detect", partial(detection.detect, steps=2))
+
+
+def kept(home: Path) -> int:
+    return len(list((home / "transfer").iterdir())) if (home / "transfer").is_dir() else 0
+
+
+def assert_same(one: Result, other: Result) -> None:
+    assert type(one) is type(other) and one.to_json() == other.to_json()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_runs_and_is_kept(
+    task: str, data: str, network: Representation, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = network.key
+    result = transfer(task, network, data=data, labels=0.5)
+    assert network.key == before and TASKS[task].metric in result.metrics
+    value = interval(result, TASKS[task].metric, resamples=50)
+    assert 0 <= value.value <= 1
+    test = TASKS[task].examples(data, "test")
+    assert set(result.patients) == set(test.patients)
+    monkeypatch.setattr(module, "_computed", None)
+    assert_same(transfer(TASKS[task], network, data=data, labels=0.5), result)
+    assert kept(home) == 1
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.set != "mimic_cxr"], ids=lambda c: f"{c.task}, {c.set}"
+)
+def test_every_task_runs_on_owners_sets(
+    case: Case, prepared: Callable[[str], Path], network: Representation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = prepared(case.set)
+    if case.set == "chestx_det":  # a film with a pneumothorax is not among the few
+        with pytest.raises(InputError, match="shows pneumothorax"):
+            transfer(case.task, network, data=str(folder))
+        return
+    if case.set == "chexpert":  # its films have all one label here
+        with pytest.raises(InputError, match="do not show both"):
+            transfer(case.task, network, data=str(folder))
+        return
+    result = transfer(case.task, network, data=str(folder))
+    weights = np.ones((1, len(result.patients)))
+    assert len(result.patients) == len(case.test)
+    assert result.statistic(TASKS[case.task].metric, weights).shape == (1,)
+
+
+def test_what_was_asked_otherwise_is_kept_apart(data: str, network: Representation, home: Path) -> None:
+    other = trunk(ImageEncoderConfig(pretrained=False), "larger", image_size=96)
+    asked = ({"labels": 0.5}, {"labels": 0.6}, {"labels": 0.5, "draw": 1}, {"shots": 2}, {"shots": 2, "draw": 1})
+    results = [transfer("opacity", network, data=data, **one) for one in asked]
+    results += [transfer("opacity", other, data=data, labels=0.5), transfer("findings", network, data=data, labels=0.5)]
+    assert kept(home) == len(results) == 7
+    transfer("opacity-masks", network, data=data)
+    transfer("opacity-masks", network, data=data, draw=1)
+    transfer("opacity-masks", network, data=data, fine_tune=True)
+    assert kept(home) == 10
+
+
+def test_settings_of_an_engine_are_asked_for_too(
+    data: str, network: Representation, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer("opacity", network, data=data)
+    transfer("opacity-boxes", network, data=data)
+    monkeypatch.setattr(detection, "RECIPE", replace(detection.RECIPE, learning_rate=1e-3))
+    transfer("opacity", network, data=data)
+    assert kept(home) == 2
+    transfer("opacity-boxes", network, data=data)
+    assert kept(home) == 3
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    transfer("opacity", network, data=data)
+    assert kept(home) == 4
+
+
+def test_of_all_labels_there_is_one_draw_for_a_linear_probe(data: str, network: Representation, home: Path) -> None:
+    assert len(repeated("findings", network, data=data, draws=3).results) == 1 == kept(home)
+    few = repeated("findings", network, data=data, draws=3, labels=0.5)
+    assert len(few.results) == 3 and len({str(one.to_json()) for one in few.results}) == 3
+    assert len(repeated("findings", network, data=data, draws=2, shots=1).results) == 2
+    heads = repeated("pneumothorax-masks", network, data=data, draws=2)
+    assert len(heads.results) == 2, "a decoder's own weights are drawn"
+
+
+def test_no_draw_is_refused(data: str, network: Representation) -> None:
+    with pytest.raises(InputError, match="no repeat"):
+        repeated("opacity", network, data=data, draws=0)
+
+
+def test_a_smaller_share_is_really_smaller(data: str, network: Representation, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe, seen = module.linear_probe, []
+    monkeypatch.setattr(module, "linear_probe", lambda *given: seen.append(len(given[1])) or probe(*given))
+    for labels in (0.25, 0.5, 1.0):
+        transfer("opacity", network, data=data, labels=labels)
+    transfer("opacity", network, data=data, shots=3)
+    assert seen == [COUNTS["train"] // 4, COUNTS["train"] // 2, COUNTS["train"], 6]
+
+
+@pytest.mark.parametrize(
+    ("task", "how", "message"),
+    [
+        ("findings", {"fine_tune": True}, "'findings' is a linear probe"),
+        ("opacity-masks", {"shots": 4}, "'opacity-masks' is segmentation"),
+        ("opacity", {"labels": 0.0}, "above 0, up to 1"),
+        ("opacity", {"shots": 0}, "1 or more"),
+        ("opacities", {}, "no task 'opacities'"),
+    ],
+)
+def test_what_cannot_be_done_says_so(
+    task: str, how: dict, message: str, data: str, network: Representation, home: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        transfer(task, network, data=data, **how)
+    assert kept(home) == 0
+
+
+def test_a_comparison_is_less_its_first_row(data: str, network: Representation) -> None:
+    other = trunk(ImageEncoderConfig(pretrained=False), "larger", image_size=96)
+    table = comparison("findings", {"a": network, "b": other}, data=data, labels=0.1, draws=2)
+    assert table.reference == "a" and table.metrics == ["auroc"] and "over patients and repeats" in table.caption
+    one, two = (repeated("findings", each, data=data, labels=0.1, draws=2) for each in (network, other))
+    assert isinstance(one, Repeats) and table.differences["b"]["auroc"] == paired_difference(two, one, "auroc")
+    assert {(row.dataset, row.labels) for row in table.published} == {("CheXpert", 0.1)}
+    assert "teaching set  measured here" in str(table)
+    for how in ({"labels": 0.2}, {"shots": 2}):
+        assert not comparison("findings", {"a": network}, data=data, **how).published
+
+
+def test_intervals_are_over_images_where_nobody_knows_the_patients(
+    prepared: Callable[[str], Path], network: Representation, data: str
+) -> None:
+    assert comparison("object-boxes", {"a": network}, data=str(prepared("object_cxr"))).unit == "images"
+    assert comparison("object-boxes", {"a": network}, data=data).unit == "patients"
