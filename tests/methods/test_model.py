@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from cxrtutor.alignment.global_alignment import cosines
 from cxrtutor.data.masks import patch_mask
+from cxrtutor.encoders.caching import CachedImages
 from cxrtutor.errors import InputError
 from cxrtutor.methods.config import ModelConfig, RunConfig
 from cxrtutor.methods.model import AlignedModel, Architecture, Masking, Readout
@@ -43,6 +44,19 @@ def test_the_mean_of_the_global_map_is_the_pooled_similarity(images: torch.Tenso
     pooled = model.image_projection(features).pooled
     expected = (pooled * model.embed_prompts(PROMPTS)).sum(1)
     torch.testing.assert_close(maps.mean((1, 2)), expected)
+
+
+def test_heads_are_standardised_on_the_first_studies_of_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxrtutor.methods.model.STANDARDIZATION_SAMPLE", 3)
+    model, expected = fresh("lsm"), fresh("lsm")
+    pixels = torch.rand(5, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    images = CachedImages(model.image_encoder, model.image_encoder.pyramid(pixels))
+    model.standardize(images, [4, 0, 2, 1])
+    expected.image_projection.measure(images.batch([4, 0, 2]))
+    heads = model.image_projection.heads
+    for depth, head in expected.image_projection.heads.items():
+        assert head[0].mean.any()
+        torch.testing.assert_close(heads[depth][0].state_dict(), head[0].state_dict())
 
 
 def test_each_image_is_asked_its_own_prompt(lsm: AlignedModel, images: torch.Tensor) -> None:

@@ -185,7 +185,8 @@ class TestOfARepresentation:
         targets = train.targets.copy()
         targets[:, 0] = 0
         partly = dataclasses.replace(train, targets=targets)
-        assert untaught(train) == () and untaught(partly) == ("one",)
+        always = dataclasses.replace(train, targets=np.maximum(train.targets, [0, 1]))
+        assert (untaught(train), untaught(partly), untaught(always)) == ((), ("one",), ("other",))
         result = linear_probe(representation, partly, train)
         assert result.by_finding()["auroc"]["one"] == 0.5 < result.by_finding()["auroc"]["other"]
         with pytest.raises(InputError, match=r"24 training examples do not show both.*one, other"):
