@@ -158,8 +158,8 @@ def test_a_box_of_the_head_is_where_its_cell_is(rows, size):
 
 def test_the_loss_is_least_where_the_boxes_are():
     """Of a detector that says one box, at four places; an image without boxes has a loss of its own."""
-    detector, rows, size = Detector(2, 2), 8, 64
-    boxes = [(np.array([[8.0, 16.0, 40.0, 32.0]]), np.array([1]))]
+    detector, rows, size = Detector(2, 2), 8, 128
+    boxes = [(np.array([[16.0, 32.0, 80.0, 64.0]]), np.array([1]))]
     head = detector.fcos.head
 
     def loss_of(row: int, column: int, kind: int, reach: list[float]) -> float:
