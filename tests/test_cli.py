@@ -30,6 +30,7 @@ from data.truth_layouts import (
 )
 from PIL import Image
 from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
+from transfer.small_tasks import small_teaching_set
 
 import cxrtutor
 from cxrtutor import cli, guard
@@ -120,6 +121,7 @@ class TestHelp:
             (["localize"], "--prompt"),
             (["evaluate"], "--protocol"),
             (["minimal-pairs"], "Chance is .5"),
+            (["transfer"], "NIH ChestX-ray14"),
             (["experiments"], "--records"),
             (["guard"], "DICOM files"),
             (["data", "deidentify"], "the patient"),
@@ -134,7 +136,16 @@ class TestHelp:
         text = cxrtutor_("--help").out
         assert all(
             name in text
-            for name in ("data", "pretrain", "localize", "evaluate", "minimal-pairs", "experiments", "guard")
+            for name in (
+                "data",
+                "pretrain",
+                "localize",
+                "evaluate",
+                "minimal-pairs",
+                "transfer",
+                "experiments",
+                "guard",
+            )
         )
 
     def test_version(self, cxrtutor_: Callable[..., Ended]) -> None:
@@ -387,6 +398,70 @@ class TestPretrainAndEvaluate:
         assert [Path(path).is_file() for path in first["written"]] == [True, True]
         again = cxrtutor_("experiments", file, "--records", tmp_path / "records")
         assert again.out == f"0 of 2 records were written to {tmp_path / 'records'}.\n"
+
+
+@pytest.mark.usefixtures("small_text_encoder", "home")
+class TestTransfer:
+    @pytest.fixture
+    def teaching(self, tmp_path: Path) -> Path:
+        return small_teaching_set(tmp_path / "set")
+
+    @pytest.fixture
+    def run(self, teaching: Path, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> str:
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(recipe(teaching, epochs=1)))
+        return cxrtutor_("pretrain", path, "--json").json["folder"]
+
+    def test_runs_stand_beside_what_they_are_compared_with(
+        self, cxrtutor_: Callable[..., Ended], run: str, teaching: Path, tmp_path: Path
+    ) -> None:
+        asked = ("transfer", "opacity", "random", run, "--data", teaching, "--labels", "0.5", "--labels", "1")
+        told = cxrtutor_(*asked, "--draws", "2", "--save", tmp_path / "results.json", "--json").json
+        assert (told["task"], told["data"], told["shared_films"]) == ("opacity", "teaching set", [])
+        assert list(told["tables"]) == ["opacity, 50 % of labels", "opacity, 100 % of labels"]
+        saved = json.loads((tmp_path / "results.json").read_text())
+        for title, rows in told["tables"].items():
+            assert list(rows) == ["random", "lsm"] and rows["random"]["difference"] == {}
+            one, other = (rows[name]["overall"]["auroc"]["value"] for name in rows)
+            assert rows["lsm"]["difference"]["auroc"]["value"] == pytest.approx(other - one)
+            assert {name: len(results) for name, results in saved[title].items()} == dict.fromkeys(
+                rows, 2 if "50 %" in title else 1
+            )
+        text = cxrtutor_(*asked).out
+        assert "opacity, 100 % of labels" in text and "Δ AUROC" in text and "MGCA (100% of labels)" in text
+
+    def test_few_examples_words_and_retrieval(self, cxrtutor_: Callable[..., Ended], run: str, teaching: Path) -> None:
+        few = cxrtutor_("transfer", "few-shot", run, "--on", "unseen", "--data", teaching, "--json").json["tables"]
+        assert list(few) == [f"unseen, {k} a class" for k in (1, 4, 16, 64)]
+        words = cxrtutor_("transfer", "zero-shot", run, "--data", teaching, "--json").json["tables"]
+        assert list(words) == ["findings, asked by sentence"]
+        assert 0 <= words["findings, asked by sentence"]["lsm"]["overall"]["auroc"]["value"] <= 1
+        found = cxrtutor_("transfer", "retrieval", run, "--data", teaching, "--json").json["tables"]
+        assert list(found) == ["image to report", "report to image", "image to image"]
+        assert "recall@5" in found["image to report"]["lsm"]["overall"]
+
+        other = Path(run).with_name("other")
+        other.symlink_to(run)
+        assert cli._by_name([run, "random"]) == {"lsm": run, "random": "random"}
+        assert cli._by_name([run, str(other)]) == {f"lsm ({Path(run).name})": run, "lsm (other)": str(other)}
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (("fndings", "random"), "There is no task 'fndings'. There are: findings, opacity"),
+            (("findings",), "Missing argument 'RUN...'"),
+            (("findings", "nowhere"), "nowhere: no run."),
+            (("zero-shot", "imagenet"), "'imagenet' was never shown a report"),
+            (("retrieval", "untrained"), "'untrained' was never shown a report"),
+            (("opacity", "random", "--labels", "10"), "A share of 10.0 of the labels cannot be taken"),
+            (("opacity", "random", "--fine-tune"), "'opacity' is a linear probe"),
+        ],
+    )
+    def test_what_is_wrong_is_told(
+        self, cxrtutor_: Callable[..., Ended], teaching: Path, arguments: tuple[str, ...], says: str
+    ) -> None:
+        ended = cxrtutor_("transfer", *arguments, "--data", teaching)
+        assert ended.status == 2 and says in " ".join(ended.err.replace("│", " ").split())
 
 
 def planted(shape: tuple[int, int], row: int, column: int, reach: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args
 
 import yaml
@@ -215,7 +216,8 @@ def _fault(model: type[BaseModel], fault: Any) -> str:
     key = ".".join(map(str, fault["loc"]))
     if fault["type"] != "extra_forbidden":
         return f"{key}: {fault['msg']} (it is {fault['input']!r})"
-    known = list(_group(model, fault["loc"][:-1]).model_fields)
+    fields = _group(model, fault["loc"][:-1]).model_fields
+    known = [field.alias or name for name, field in fields.items()]
     near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
     return f"{key}: unknown key; {hint}"
@@ -227,4 +229,6 @@ def _group(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel]:
     for key in path:
         # A mapping of groups, such as runs by name, knows its groups' type alone.
         below = below.model_fields[key].annotation if hasattr(below, "model_fields") else get_args(below)[1]
+        if isinstance(below, UnionType):  # a group or None
+            below = get_args(below)[0]
     return below

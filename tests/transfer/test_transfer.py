@@ -18,7 +18,7 @@ from cxrtutor.evaluation.results import Repeats, Result
 from cxrtutor.methods.config import ImageEncoderConfig
 from cxrtutor.transfer import detection, segmentation
 from cxrtutor.transfer import transfer as module
-from cxrtutor.transfer.comparisons import comparison
+from cxrtutor.transfer.comparisons import comparison, zero_shot_comparison
 from cxrtutor.transfer.representation import Representation, trunk
 from cxrtutor.transfer.tasks import TASKS
 from cxrtutor.transfer.transfer import repeated, transfer
@@ -34,9 +34,16 @@ def network() -> Representation:
     return trunk(ImageEncoderConfig(pretrained=False), "random", image_size=64)
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("features")
+
+
 @pytest.fixture(autouse=True)
-def short(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decoders are trained for two steps."""
+def short(home: Path, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoders are trained for two steps, and all tests share the features of images."""
+    home.mkdir()
+    (home / "features").symlink_to(features)
     monkeypatch.setattr(segmentation, "segment", partial(segmentation.segment, steps=2))
     monkeypatch.setattr(detection, "detect", partial(detection.detect, steps=2))
 
@@ -82,7 +89,7 @@ def test_every_task_runs_on_owners_sets(
         return
     result = transfer(case.task, network, data=str(folder))
     weights = np.ones((1, len(result.patients)))
-    assert len(result.patients) == len(case.test)
+    assert set(result.patients) == set(TASKS[case.task].examples(str(folder), "test").patients)
     assert result.statistic(TASKS[case.task].metric, weights).shape == (1,)
 
 
@@ -171,3 +178,8 @@ def test_intervals_are_over_images_where_nobody_knows_the_patients(
 ) -> None:
     assert comparison("object-boxes", {"a": network}, data=str(prepared("object_cxr"))).unit == "images"
     assert comparison("object-boxes", {"a": network}, data=data).unit == "patients"
+
+
+def test_words_do_not_tell_where(data: str) -> None:
+    with pytest.raises(InputError, match="'opacity-boxes' is detection"):
+        zero_shot_comparison("opacity-boxes", {}, data=data)
