@@ -261,3 +261,10 @@ def test_the_loss_is_least_for_the_truth_and_defined_for_an_empty_one():
     logits = torch.zeros(2, 1, 8, 8, requires_grad=True)
     outline_loss(logits, torch.zeros_like(truth)).backward()
     assert (logits.grad > 0).all()
+
+
+def test_the_loss_of_a_guess():
+    """Probability one half throughout, a quarter of all pixels true: log 2, and 2 (1/2) (1/4) / (1/2 + 1/4) of Dice."""
+    truth = torch.zeros(4, 8, 8, dtype=torch.bool)
+    truth[0] = True
+    assert outline_loss(torch.zeros(4, 1, 8, 8), truth).item() == pytest.approx(np.log(2) + 1 - 1 / 3)
