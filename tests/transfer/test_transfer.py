@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def network() -> Representation:
-    return trunk(ImageEncoderConfig(pretrained=False), "random", image_size=64)
+    return trunk(ImageEncoderConfig(pretrained=False), "random", image_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -93,16 +93,32 @@ def test_every_task_runs_on_owners_sets(
     assert result.statistic(TASKS[case.task].metric, weights).shape == (1,)
 
 
-def test_what_was_asked_otherwise_is_kept_apart(data: str, network: Representation, home: Path) -> None:
-    other = trunk(ImageEncoderConfig(pretrained=False), "larger", image_size=96)
+def test_what_was_asked_otherwise_is_kept_apart(
+    data: str, network: Representation, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = {TASKS[task].kind: transfer(task, network, data=data) for task in ("opacity", "opacity-masks")}
+    computed = []
+    monkeypatch.setattr(module, "_computed", lambda kind, *asked: computed.append(asked) or results[kind])
+    other = trunk(ImageEncoderConfig(pretrained=False), "larger", image_size=48)
     asked = ({"labels": 0.5}, {"labels": 0.6}, {"labels": 0.5, "draw": 1}, {"shots": 2}, {"shots": 2, "draw": 1})
-    results = [transfer("opacity", network, data=data, **one) for one in asked]
-    results += [transfer("opacity", other, data=data, labels=0.5), transfer("findings", network, data=data, labels=0.5)]
-    assert kept(home) == len(results) == 7
-    transfer("opacity-masks", network, data=data)
+    for one in asked:
+        transfer("opacity", network, data=data, **one)
+    transfer("opacity", other, data=data, labels=0.5)
+    transfer("findings", network, data=data, labels=0.5)
     transfer("opacity-masks", network, data=data, draw=1)
     transfer("opacity-masks", network, data=data, fine_tune=True)
-    assert kept(home) == 10
+    assert len(computed) == 9 and kept(home) == 2 + 9
+    assert [one[3] for one in computed] == [False] * 8 + [True] and [one[4] for one in computed][-2:] == [1, 0]
+    transfer("opacity", other, data=data, labels=0.5)
+    assert len(computed) == 9
+
+
+def test_fine_tuning_reaches_the_engine(data: str, network: Representation, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    engine = segmentation.segment
+    monkeypatch.setattr(segmentation, "segment", lambda *a, **how: asked.append(how) or engine(*a))
+    transfer("pneumothorax-masks", network, data=data, fine_tune=True, draw=3)
+    assert asked == [{"fine_tune": True, "seed": 3}]
 
 
 def test_settings_of_an_engine_are_asked_for_too(
@@ -162,7 +178,7 @@ def test_what_cannot_be_done_says_so(
 
 
 def test_a_comparison_is_less_its_first_row(data: str, network: Representation) -> None:
-    other = trunk(ImageEncoderConfig(pretrained=False), "larger", image_size=96)
+    other = trunk(ImageEncoderConfig(pretrained=False), "larger", image_size=48)
     table = comparison("findings", {"a": network, "b": other}, data=data, labels=0.1, draws=2)
     assert table.reference == "a" and table.metrics == ["auroc"] and "over patients and repeats" in table.caption
     one, two = (repeated("findings", each, data=data, labels=0.1, draws=2) for each in (network, other))
