@@ -235,7 +235,7 @@ def radiograph_grid(
     images: Sequence[Image],
     *,
     titles: Sequence[str] | None = None,
-    heats: Sequence[np.ndarray] | None = None,
+    heats: Sequence[np.ndarray | None] | None = None,
     truths: Sequence[Region | None] | None = None,
     masks: Sequence[Region | None] | None = None,
     columns: int = 4,
