@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from ..encoders.caching import CachedImages, LiveImages
@@ -58,12 +59,13 @@ def train(
 ) -> None:
     """Train a decoder, and the encoder under it where one is given; both are left in evaluation mode.
 
-    An encoder in training takes the statistics of its batch normalisations from the batches, as in pre-training. To
-    keep those that it came with would be kinder to small batches, but a random network came with none.
+    Batch normalisations of an encoder keep their statistics; their scales and shifts learn. Few labels mean that the
+    same few images fill all batches: fine-tuned on 1 % of the labels with the statistics of such batches, a network did
+    worse on new images by far. (A random network's are the 0 and 1 that it began with, which is no help to it.)
 
     Args:
         decoder: has parameters on the device where they are to be trained.
-        loss: of the examples at some positions; both modules are in training mode meanwhile.
+        loss: of the examples at some positions; both modules are in training mode meanwhile, but for those statistics.
         pools: the positions of the examples. Every batch holds equally many from each pool that is not empty.
         recipe: how.
         encoder: what is fine-tuned, at a rate of its own; None where the network is frozen.
@@ -81,6 +83,9 @@ def train(
     )
     for module, _ in parts:
         module.train()
+    for part in encoder.modules() if encoder else ():
+        if isinstance(part, _BatchNorm):
+            part.eval()
     batches = drawn_batches(pools, recipe.batch_size, recipe.steps, seed)
     with reproducible_initialization(seed):
         for step, batch in enumerate(tqdm(batches, desc=title, total=recipe.steps, unit="step", disable=None)):

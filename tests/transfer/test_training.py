@@ -151,7 +151,8 @@ def test_fine_tuning_changes_the_copy_and_not_the_original(network):
         statistics = copied.encoder.network.bn1.running_mean.clone()
         weight = copied.encoder.network.conv_stem.weight.detach().clone()
         train(decoder, loss, [np.arange(4)], Recipe(2, 0.01, 0.01, batch_size=4), encoder=copied)
-    assert not torch.equal(copied.encoder.network.bn1.running_mean, statistics)
+    assert torch.equal(copied.encoder.network.bn1.running_mean, statistics)
+    assert not torch.equal(copied.encoder.network.bn1.weight, torch.ones_like(copied.encoder.network.bn1.weight))
     assert not torch.equal(copied.encoder.network.conv_stem.weight, weight)
     assert fingerprint(network) == before
     assert not network.encoder.trainable and not any(p.requires_grad for p in network.encoder.parameters())
