@@ -2019,3 +2019,261 @@ def _exchanged(text: str) -> str:
     """The text with left and right exchanged, word by word."""
     pairs = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
     return "".join(pairs.get(word, word) for word in re.split(r"(\W+)", text))
+
+
+@exercise(
+    right=lambda film, prompts: _prompt_ensemble(film, prompts),
+    inputs=[
+        (np.array([1.0, 2.0, 0.0]), np.array([[3.0, 0.0, 0.0], [0.0, 1.0, 1.0]])),
+        (np.array([0.6, 0.8]), np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])),
+        (np.array([-1.0, 0.5]), np.array([[0.2, 0.1]])),
+    ],
+)
+def prompt_ensemble(answer):
+    """Transfer: the cosine of a film with the mean of several prompts' directions."""
+    film, prompts = arguments = prompt_ensemble.inputs[0]
+    given = answer(*arguments)
+    lengths = np.linalg.norm(prompts, axis=1)
+    cosines = prompts @ film / lengths / np.linalg.norm(film)
+    mean = (prompts / lengths[:, None]).mean(axis=0)
+    yield (
+        same(given, _cosine(film, prompts.mean(axis=0))),
+        "You took the mean of the vectors as they are: the longest prompt has the most say. Length 1 first.",
+    )
+    yield (
+        same(given, cosines.mean()),
+        "That is the mean of the cosines. Take one cosine with the mean *prompt*; its length is not 1.",
+    )
+    yield same(given, cosines.max()), "That is the best prompt's cosine. All are to have a say."
+    yield same(given, film @ mean), "A dot product. A cosine divides by *both* lengths, the film's and the mean's."
+
+
+@exercise(
+    right=lambda z, y, weights, offset, strength: (
+        weights + strength * _probe_errors(z, y, weights, offset) @ z,
+        strength * _probe_errors(z, y, weights, offset).sum(),
+    ),
+    inputs=[
+        (np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), np.array([1.0, 1.0, 0.0]), np.array([0.5, -0.3]), 0.4, 3.0),
+        (np.array([[1.0], [-1.0]]), np.array([0.0, 1.0]), np.array([0.0]), 0.0, 1.0),
+    ],
+)
+def probe_gradient(answer):
+    """Transfer: the gradient of the penalised logistic loss, of weights and offset."""
+    z, y, weights, offset, strength = arguments = probe_gradient.inputs[0]
+    errors = _probe_errors(z, y, weights, offset)
+    given = answer(*arguments)
+    yield (
+        same(given, (weights - strength * errors @ z, -strength * errors.sum())),
+        "A film's error is what was said *less* what is true; yours has the other sign.",
+    )
+    yield (
+        same(given, (strength * errors @ z, strength * errors.sum())),
+        "Where is the penalty? Its gradient is the weights.",
+    )
+    yield (
+        same(given, (weights + strength * errors @ z, offset + strength * errors.sum())),
+        "You penalised the offset too. Only the weights are pulled back.",
+    )
+    yield (
+        same(given, (weights + strength * errors @ z / len(z), strength * errors.mean())),
+        "The loss is a *sum* over films here: more labels weigh more against the penalty.",
+    )
+    yield (
+        same(given, (strength * weights + errors @ z, errors.sum())),
+        "The strength belongs to the labels, and not to the penalty.",
+    )
+
+
+@exercise(
+    right=lambda scores, shown: _list_precision(scores, shown),
+    inputs=[
+        (np.array([0.9, 0.7, 0.4, 0.3, 0.1]), np.array([True, False, False, True, False])),
+        (np.array([1.0, 5.0, 2.0, 4.0]), np.array([False, True, False, True])),
+        (np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, False, False, False])),
+    ],
+)
+def list_precision(answer):
+    """Transfer: the average precision of a list of films."""
+    scores, shown = arguments = list_precision.inputs[0]
+    given, ranked = answer(*arguments), shown[np.argsort(-scores)]
+    so_far = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    yield same(given, _list_precision(-scores, shown)), "You went *up* the list. Begin with the highest score."
+    yield same(given, so_far.mean()), "Ask only where a film *with* the finding comes up, and not at every place."
+    yield (
+        same(given, so_far[ranked].sum() / len(ranked)),
+        "A mean over the films with the finding: divide by how many these are.",
+    )
+    pairs = scores[shown][:, None] > scores[~shown]
+    yield same(given, pairs.mean()), "That is the AUROC, which counts pairs. Here you count down the list."
+    yield same(given, so_far[ranked.sum() - 1]), "That is the precision of one place. Take the mean over all hits."
+
+
+@exercise(
+    right=lambda probability, taught, here: _at_prevalence(probability, taught, here),
+    inputs=[
+        (np.array([0.5, 0.8, 0.1]), 0.5, 0.1),
+        (np.array([0.5, 0.2]), 0.2, 0.2),
+        (np.array([0.3, 0.6]), 0.2, 0.4),
+    ],
+)
+def at_prevalence(answer):
+    """Transfer: what a probability means where the finding is rarer or more frequent than in training."""
+    probability, taught, here = arguments = at_prevalence.inputs[2]
+    given = answer(*arguments)
+    odds = probability / (1 - probability) * (1 - taught) / taught * here / (1 - here)
+    yield (
+        same(given, probability * here / taught),
+        "The probabilities of yes and of no no longer add up to 1. Multiply the *odds*, p / (1 - p).",
+    )
+    yield same(given, _at_prevalence(probability, here, taught)), "The wrong way round: from `here` to `taught`."
+    yield same(given, odds), "Those are the odds. Odds o are a probability of o / (1 + o)."
+    yield (
+        same(given, probability + here - taught),
+        "A difference may lead below 0 or above 1. What is multiplied are the odds.",
+    )
+    scaled = probability / (1 - probability) * here / taught
+    yield same(given, scaled / (1 + scaled)), "The odds of a prevalence q are q / (1 - q), and not q."
+
+
+def _prompt_ensemble(film: np.ndarray, prompts: np.ndarray) -> float:
+    mean = (prompts / np.linalg.norm(prompts, axis=1, keepdims=True)).mean(axis=0)
+    return _cosine(film, mean)
+
+
+def _probe_errors(z: np.ndarray, y: np.ndarray, weights: np.ndarray, offset: float) -> np.ndarray:
+    return 1 / (1 + np.exp(-(z @ weights + offset))) - y
+
+
+def _list_precision(scores: np.ndarray, shown: np.ndarray) -> float:
+    ranked = shown[np.argsort(-scores)]
+    return float((np.cumsum(ranked) / np.arange(1, len(ranked) + 1))[ranked].mean())
+
+
+def _at_prevalence(probability: np.ndarray, taught: float, here: float) -> np.ndarray:
+    with_it, without = probability * here / taught, (1 - probability) * (1 - here) / (1 - taught)
+    return with_it / (with_it + without)
+
+
+@exercise(
+    right=lambda right, lesions: _boxes_precision(right, lesions),
+    inputs=[
+        (np.array([1, 0, 0, 1, 1]), 4),
+        (np.array([0, 1]), 2),
+        (np.array([1, 1]), 2),
+        (np.array([0, 0]), 3),
+    ],
+)
+def boxes_precision(answer):
+    """Segmentation and detection: COCO's average precision of ranked boxes."""
+    right, lesions = arguments = boxes_precision.inputs[0]
+    given = answer(*arguments)
+    found = np.cumsum(right)
+    precision = found / np.arange(1, len(right) + 1)
+    at_hits = precision[right == 1]
+    yield (
+        same(given, at_hits.mean()) or same(given, _boxes_precision(right, int(found[-1]))),
+        "Recall is of *all* lesions, also of those that no box found.",
+    )
+    yield (
+        same(given, _boxes_precision(right, lesions, onwards=False)),
+        "Between recalls of ¼ and ½, 2/4 is not the best: who goes on to rank 5 has 3/5.",
+    )
+    yield (
+        same(given, at_hits.sum() / lesions) or same(given, np.maximum.accumulate(at_hits[::-1]).sum() / lesions),
+        "Close: COCO takes the mean over the 101 recalls 0, .01, …, 1.",
+    )
+    yield same(given, precision.mean()), "That is the mean over ranks. Take it over recalls."
+
+
+_QUARTERS = np.zeros((8, 8), bool)
+_QUARTERS[:3, :3] = True  # more than half of a cell, and its middle
+_QUARTERS[:2, 4:] = True  # half of a cell
+_QUARTERS[4:, :4] = True  # all of one
+_QUARTERS[5:7, 5:7] = True  # the middle of one
+
+
+@exercise(
+    right=lambda truth, side: _on_grid(truth, side, lambda shares: shares > 0.5),
+    inputs=[
+        (_QUARTERS, 4),
+        (np.eye(4, 6).astype(bool) | np.eye(4, 6, 1).astype(bool), 2),
+    ],
+)
+def on_grid(answer):
+    """Segmentation and detection: what whole cells can make of a mask."""
+    truth, side = arguments = on_grid.inputs[0]
+    given = answer(*arguments)
+    yield np.shape(given) == (2, 2), "A value a cell. Enlarge it: as many pixels as the truth has."
+    yield same(given, _on_grid(truth, side, lambda shares: shares > 0)), "One pixel is not more than half of a cell."
+    yield (
+        same(given, _on_grid(truth, side, lambda shares: shares == 1)),
+        "A cell need not be full, only more than half.",
+    )
+    yield same(given, _on_grid(truth, side, lambda shares: shares >= 0.5)), "Exactly half is not *more* than half."
+    sampled = truth[side // 2 :: side, side // 2 :: side]
+    yield (
+        same(given, sampled.repeat(side, axis=0).repeat(side, axis=1)),
+        "You looked at one pixel of each cell. Take the mean over all of them.",
+    )
+
+
+@exercise(right=lambda margin: 1 / (1 + 2 * margin) ** 2, inputs=[(0.1,), (0.25,), (0.0,)])
+def margin_iou(answer):
+    """Segmentation and detection: the IoU of a box with itself and a margin."""
+    given = answer(0.1)
+    yield same(given, 1 / 1.1**2), "There is a margin on both sides: the width grows by twice the share."
+    yield same(given, 1 / 1.2), "Not only the width grows, the height does too."
+    yield same(given, 1.2**2), "Above 1? The box lies inside: smaller area over larger."
+    yield same(given, 2 / (1 + 1.2**2)), "That is the Dice coefficient. IoU divides by the union alone."
+
+
+@exercise(
+    right=lambda masks, truths: _dices(masks, truths)[truths.any(axis=(1, 2))].mean(),
+    inputs=[
+        (
+            np.array([[[1, 1], [0, 0]], [[0, 0], [0, 0]], [[0, 1], [0, 0]], [[1, 1], [1, 1]]], dtype=bool),
+            np.array([[[1, 0], [1, 0]], [[0, 0], [0, 0]], [[0, 0], [0, 0]], [[1, 1], [1, 0]]], dtype=bool),
+        ),
+        (np.zeros((2, 2, 2), bool), np.ones((2, 2, 2), bool)),
+    ],
+)
+def dice_over_films(answer):
+    """Segmentation and detection: mean Dice over the films that have something to find."""
+    masks, truths = arguments = dice_over_films.inputs[0]
+    with np.errstate(invalid="ignore"):
+        given = answer(*arguments)
+    dices, there = _dices(masks, truths), truths.any(axis=(1, 2))
+    both, areas = (masks & truths).sum(), masks.sum() + truths.sum()
+    yield bool(np.isnan(as_array(given)).any()), "A film with nothing to find is 0/0. Leave it out first."
+    yield (
+        same(given, np.where(there | masks.any(axis=(1, 2)), dices, 1).mean()),
+        "Silence on a healthy film counted as 1. Then it wins wherever most films are healthy.",
+    )
+    yield same(given, dices.mean()), "Healthy films counted as 0. They have nothing to find, so leave them out."
+    of_those = masks[there].sum() + truths[there].sum()
+    yield (
+        same(given, 2 * both / areas) or same(given, 2 * both / of_those),
+        "You counted all pixels together: the largest lesion decides. One Dice a film, then the mean.",
+    )
+    yield same(given, (dices / (2 - dices))[there].mean()), "That is the IoU. Dice counts the common pixels twice."
+
+
+def _boxes_precision(right: np.ndarray, lesions: int, onwards: bool = True) -> float:
+    """COCO's; without `onwards`, of each recall the precision at which it is first reached."""
+    found = np.cumsum(right)
+    precision, recall = found / np.arange(1, len(right) + 1), found / lesions
+    best = np.maximum.accumulate(precision[::-1])[::-1] if onwards else precision
+    return float(np.append(best, 0.0)[np.searchsorted(recall, np.linspace(0, 1, 101))].mean())
+
+
+def _on_grid(truth: np.ndarray, side: int, belongs: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    rows, columns = truth.shape
+    shares = truth.reshape(rows // side, side, columns // side, side).mean(axis=(1, 3))
+    return belongs(shares).repeat(side, axis=0).repeat(side, axis=1)
+
+
+def _dices(masks: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """Film by film; 0 where there is nothing at all."""
+    both, areas = (masks & truths).sum(axis=(1, 2)), masks.sum(axis=(1, 2)) + truths.sum(axis=(1, 2))
+    return 2 * both / np.maximum(areas, 1)

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 from scipy.stats import entropy
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxrtutor import checks as check
 from cxrtutor.checks import EXERCISES, Verdict, exercise, same
@@ -329,6 +330,50 @@ def quietly(function):
             return function(*arguments)
 
     return called
+
+
+def mean_direction(prompts):
+    return np.mean([length_one(prompt) for prompt in prompts], axis=0)
+
+
+def probe_errors(z, y, weights, offset):
+    return expit(z @ weights + offset) - y
+
+
+def precisions(scores, shown):
+    """At every place of the list, the share of films so far that show it."""
+    return np.cumsum(shown[np.argsort(-scores)]) / np.arange(1, len(shown) + 1)
+
+
+def at_odds(probability, times):
+    odds = probability / (1 - probability) * times
+    return odds / (1 + odds)
+
+
+def shares_right(right):
+    """At every rank, the share of boxes so far that are right."""
+    return np.cumsum(right) / np.arange(1, len(right) + 1)
+
+
+def coco_precision(right, lesions, best=max):
+    """Mean over 101 recalls of the `best` of the precisions from where each is reached; 0 where it is not."""
+    reached = [shares_right(right)[np.cumsum(right) / lesions >= recall] for recall in np.linspace(0, 1, 101)]
+    return np.mean([best(here) if len(here) else 0 for here in reached])
+
+
+def cells_of(truth, side):
+    rows, columns = truth.shape
+    return truth.reshape(rows // side, side, columns // side, side).swapaxes(1, 2)
+
+
+def in_pixels(cells, side):
+    return cells.repeat(side, axis=0).repeat(side, axis=1)
+
+
+def dice_or(nothing, mask, truth):
+    """Dice of one film, or `nothing` where there is nothing to find and nothing was found."""
+    areas = mask.sum() + truth.sum()
+    return 2 * (mask & truth).sum() / areas if areas else nothing
 
 
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
@@ -934,6 +979,71 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda sentence: (re.findall(r"\b(left|right|both)\b", sentence.lower()) or ["none"])[0], "not the only one"),
         (lambda sentence: side_in(sentence.lower(), ("both",)), "means both"),
         (lambda sentence: side_in(sentence.replace("Bi", "bi"), ("both", "bilateral")), "has a capital"),
+    ],
+    "prompt_ensemble": [
+        (lambda film, prompts: cosine_of(film, prompts.mean(axis=0)), "longest prompt"),
+        (lambda film, prompts: np.mean([cosine_of(film, one) for one in prompts]), "mean of the cosines"),
+        (lambda film, prompts: max(cosine_of(film, one) for one in prompts), "best prompt"),
+        (lambda film, prompts: film @ mean_direction(prompts), "A dot product"),
+    ],
+    "probe_gradient": [
+        (
+            lambda z, y, w, b, c: (w - c * probe_errors(z, y, w, b) @ z, -c * probe_errors(z, y, w, b).sum()),
+            "other sign",
+        ),
+        (lambda z, y, w, b, c: (c * probe_errors(z, y, w, b) @ z, c * probe_errors(z, y, w, b).sum()), "the penalty?"),
+        (
+            lambda z, y, w, b, c: (w + c * probe_errors(z, y, w, b) @ z, b + c * probe_errors(z, y, w, b).sum()),
+            "offset too",
+        ),
+        (
+            lambda z, y, w, b, c: (w + c * probe_errors(z, y, w, b) @ z / len(z), c * probe_errors(z, y, w, b).mean()),
+            "*sum*",
+        ),
+        (
+            lambda z, y, w, b, c: (c * w + probe_errors(z, y, w, b) @ z, probe_errors(z, y, w, b).sum()),
+            "not to the penalty",
+        ),
+    ],
+    "list_precision": [
+        (lambda scores, shown: average_precision_score(shown, -scores), "*up* the list"),
+        (lambda scores, shown: precisions(scores, shown).mean(), "every place"),
+        (lambda scores, shown: (precisions(scores, shown) * shown[np.argsort(-scores)]).mean(), "how many these are"),
+        (lambda scores, shown: roc_auc_score(shown, scores), "counts pairs"),
+        (lambda scores, shown: precisions(scores, shown)[shown.sum() - 1], "one place"),
+    ],
+    "at_prevalence": [
+        (lambda p, taught, here: p * here / taught, "no longer add up"),
+        (lambda p, taught, here: at_odds(p, (1 - here) / here * taught / (1 - taught)), "wrong way round"),
+        (lambda p, taught, here: p / (1 - p) * (1 - taught) / taught * here / (1 - here), "Those are the odds"),
+        (lambda p, taught, here: p + here - taught, "below 0 or above 1"),
+        (lambda p, taught, here: at_odds(p, here / taught), "q / (1 - q)"),
+    ],
+    "boxes_precision": [
+        (lambda right, lesions: coco_precision(right, np.sum(right)), "*all* lesions"),
+        (lambda right, lesions: coco_precision(right, lesions, best=lambda here: here[0]), "goes on to rank 5"),
+        (lambda right, lesions: (shares_right(right) * right).sum() / lesions, "101 recalls"),
+        (lambda right, lesions: shares_right(right).mean(), "mean over ranks"),
+    ],
+    "on_grid": [
+        (lambda truth, side: cells_of(truth, side).mean(axis=(2, 3)) > 0.5, "value a cell"),
+        (lambda truth, side: in_pixels(cells_of(truth, side).any(axis=(2, 3)), side), "One pixel"),
+        (lambda truth, side: in_pixels(cells_of(truth, side).all(axis=(2, 3)), side), "need not be full"),
+        (lambda truth, side: in_pixels(cells_of(truth, side).mean(axis=(2, 3)) >= 0.5, side), "Exactly half"),
+        (lambda truth, side: in_pixels(truth[side // 2 :: side, side // 2 :: side], side), "one pixel of each cell"),
+    ],
+    "margin_iou": [
+        (lambda margin: 1 / (1 + margin) ** 2, "on both sides"),
+        (lambda margin: 1 / (1 + 2 * margin), "the height does too"),
+        (lambda margin: (1 + 2 * margin) ** 2, "smaller area over larger"),
+        (lambda margin: 2 / (1 + (1 + 2 * margin) ** 2), "That is the Dice"),
+    ],
+    "dice_over_films": [
+        (lambda masks, truths: np.mean([dice_or(np.nan, *one) for one in zip(masks, truths, strict=True)]), "is 0/0"),
+        (lambda masks, truths: np.mean([dice_or(1, *one) for one in zip(masks, truths, strict=True)]), "Silence"),
+        (lambda masks, truths: np.mean([dice_or(0, *one) for one in zip(masks, truths, strict=True)]), "counted as 0"),
+        (lambda masks, truths: 2 * (masks & truths).sum() / (masks.sum() + truths.sum()), "pixels together"),
+        (lambda masks, truths: np.mean(ious_of(masks, truths)[truths.any(axis=(1, 2))]), "That is the IoU"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
