@@ -624,6 +624,15 @@ def transfer(
     fine_tune: Annotated[
         bool, typer.Option("--fine-tune", metavar="", help="Train the network too, in segmentation and detection.")
     ] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of training in segmentation and detection, a batch of 16 each; by default the hundred or so that "
+            "suit the teaching set. Larger sets need thousands.",
+            show_default=False,
+        ),
+    ] = None,
     on: Annotated[
         str, typer.Option(help="The task of few-shot and zero-shot: 'findings', 'opacity' or 'unseen'.")
     ] = "findings",
@@ -639,8 +648,7 @@ def transfer(
     """Measure what a representation is worth for tasks that it was not trained for, on the data's test split.
 
     A small head is trained over the frozen network, and over the heads that pre-training trained where it left the
-    network as it was. Results are kept, and found again. Below them stand the figures that MGCA's authors published of
-    the same kind of task.
+    network as it was. Results are kept, and found again. Below them stand published figures of the same kind of task.
 
     **Data.** CheXpert, MIMIC-CXR and NIH ChestX-ray14 fit findings; RSNA Pneumonia fits opacity, opacity-masks and
     opacity-boxes; COVIDx fits unseen; SIIM-ACR Pneumothorax and ChestX-Det fit pneumothorax-masks; Object-CXR fits
@@ -666,7 +674,8 @@ def transfer(
         else:
             tables = {f"{name}, asked by {prompts}": zero_shot_comparison(name, models, prompts=prompts, **where)}
     else:
-        networks, how = {row: named(run) for row, run in rows.items()}, {"draws": draws, "fine_tune": fine_tune}
+        networks = {row: named(run) for row, run in rows.items()}
+        how = {"draws": draws, "fine_tune": fine_tune, "steps": steps}
         shares = {f"{100 * share:g} % of labels": {"labels": share} for share in labels or (0.01, 0.1, 1.0)}
         amounts = {f"{k} a class": {"shots": k} for k in (1, 4, 16, 64)} if task == "few-shot" else shares
         tables = {f"{name}, {said}": comparison(name, networks, **one, **how, **where) for said, one in amounts.items()}

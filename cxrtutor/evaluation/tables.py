@@ -38,8 +38,8 @@ class ResultTable:
         unit: whose ids the intervals are over: patients, or images where a set does not say whose they are.
 
     Raises:
-        InputError: there is no row; the rows were measured under different protocols, and nobody asked for that; the
-            reference is no row, or was measured on other samples than another row.
+        InputError: there is no row, or one lacks a metric; the rows were measured under different protocols, and nobody
+            asked for that; the reference is no row, or was measured on other samples than another row.
     """
 
     methods: Mapping[str, Result | Repeats]
@@ -54,6 +54,11 @@ class ResultTable:
         protocols = {name: measured.protocol for name, measured in self.methods.items()}
         if not protocols:
             raise InputError("A table needs at least one row.")
+        for name, measured in self.methods.items():
+            if lacking := [metric for metric in self.metrics if metric not in measured.metrics]:
+                raise InputError(
+                    f"{name} was not measured by {', '.join(lacking)}, but by: {', '.join(measured.metrics)}."
+                )
         if len(set(protocols.values())) > 1:
             named = ", ".join(f"{name}: {protocol}" for name, protocol in protocols.items())
             if not self.across_protocols:

@@ -39,6 +39,7 @@ def transfer(
     shots: int | None = None,
     draw: int = 0,
     fine_tune: bool = False,
+    steps: int | None = None,
 ) -> Result:
     """What a representation is worth for a task: a head is trained on labelled examples, and measured on the test
     split. It is kept, and found where it was computed before.
@@ -52,13 +53,19 @@ def transfer(
         shots: in place of a share, so many examples of every kind (`examples.shots`); of classification alone.
         draw: the number of the draw of labels, and the seed of what is random in a head.
         fine_tune: whether a copy of the representation learns with the head; not of classification.
+        steps: of the training of a decoder, in place of the few that suit the teaching set; not of classification.
 
     Raises:
         InputError: there is no such task, the set does not fit it, or it cannot be done in this way.
     """
     task = task_named(task) if isinstance(task, str) else task
-    if task.kind == "classification" and fine_tune:
-        raise InputError(f"The task {task.name!r} is a linear probe: the network stays frozen. Leave fine-tuning out.")
+    if task.kind == "classification" and (fine_tune or steps is not None):
+        raise InputError(
+            f"The task {task.name!r} is a linear probe: the network stays frozen, and the probe is solved and not "
+            "trained in steps. Leave out fine-tuning and steps."
+        )
+    if steps is not None and steps < 1:
+        raise InputError(f"{steps} steps of training teach nothing. Give 1 or more.")
     if task.kind != "classification" and shots is not None:
         raise InputError(f"A few examples of every kind are drawn for classification; {task.name!r} is {task.kind}.")
     train, test = (task.examples(data, split, edition) for split in ("train", "test"))
@@ -72,11 +79,12 @@ def transfer(
         "shots": shots,
         "draw": 0 if _is_determined(task, labels, shots) else draw,
         "fine_tune": fine_tune,
+        **({} if steps is None else {"steps": steps}),
     }
     file = store.place("transfer", asked_for) / "result.json"
     if not file.is_file():
         shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
-        result = _computed(task.kind, representation, shown, test, fine_tune, draw)
+        result = _computed(task.kind, representation, shown, test, fine_tune, steps, draw)
         with store.new_folder(file.parent) as partial:
             (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
     # What is kept is rounded; so the first call gives what the second will.
@@ -136,9 +144,16 @@ def _is_determined(task: Task, labels: float, shots: int | None) -> bool:
 
 
 def _computed(
-    kind: Kind, representation: Representation, train: Examples, test: Examples, fine_tune: bool, seed: int
+    kind: Kind,
+    representation: Representation,
+    train: Examples,
+    test: Examples,
+    fine_tune: bool,
+    steps: int | None,
+    seed: int,
 ) -> Result:
     if kind == "classification":
         return linear_probe(representation, train, test)
     engine = segmentation.segment if kind == "segmentation" else detection.detect
-    return engine(representation, train, test, fine_tune=fine_tune, seed=seed)
+    how = {} if steps is None else {"steps": steps}
+    return engine(representation, train, test, fine_tune=fine_tune, seed=seed, **how)

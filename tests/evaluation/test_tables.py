@@ -24,6 +24,11 @@ def csv_rows(table: ResultTable) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(table.to_csv())))
 
 
+def test_a_metric_that_a_row_lacks_is_named():
+    with pytest.raises(InputError, match="LSM was not measured by recall@1, but by: iou"):
+        ResultTable({"LSM": LSM}, ("iou", "recall@1"))
+
+
 def test_every_form_holds_the_same_numbers(compared):
     cell = str(interval(LSM, "cnr"))
     text, latex = str(compared), compared.to_latex()

@@ -107,10 +107,11 @@ def test_what_was_asked_otherwise_is_kept_apart(
     transfer("findings", network, data=data, labels=0.5)
     transfer("opacity-masks", network, data=data, draw=1)
     transfer("opacity-masks", network, data=data, fine_tune=True)
-    assert len(computed) == 9 and kept(home) == 2 + 9
-    assert [one[3] for one in computed] == [False] * 8 + [True] and [one[4] for one in computed][-2:] == [1, 0]
+    transfer("opacity-masks", network, data=data, steps=7)
+    assert len(computed) == 10 and kept(home) == 2 + 10
+    assert [one[3:] for one in computed][-3:] == [(False, None, 1), (True, None, 0), (False, 7, 0)]
     transfer("opacity", other, data=data, labels=0.5)
-    assert len(computed) == 9
+    assert len(computed) == 10
 
 
 def test_fine_tuning_reaches_the_engine(data: str, network: Representation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +119,16 @@ def test_fine_tuning_reaches_the_engine(data: str, network: Representation, monk
     engine = segmentation.segment
     monkeypatch.setattr(segmentation, "segment", lambda *a, **how: asked.append(how) or engine(*a))
     transfer("pneumothorax-masks", network, data=data, fine_tune=True, draw=3)
-    assert asked == [{"fine_tune": True, "seed": 3}]
+    transfer("pneumothorax-masks", network, data=data, steps=2)
+    assert asked == [{"fine_tune": True, "seed": 3}, {"fine_tune": False, "seed": 0, "steps": 2}]
+
+
+@pytest.mark.parametrize(("task", "how"), [("opacity", {"steps": 5}), ("opacity-masks", {"steps": 0})])
+def test_steps_that_make_no_sense_are_refused(
+    data: str, network: Representation, task: str, how: dict[str, int]
+) -> None:
+    with pytest.raises(InputError, match="steps"):
+        transfer(task, network, data=data, **how)
 
 
 def test_settings_of_an_engine_are_asked_for_too(
