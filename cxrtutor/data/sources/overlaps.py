@@ -1,7 +1,7 @@
 """Which public sets show the same films, so that two of them are not two pieces of evidence.
 
-Names are those of `About.name`. What is here was read in the sets' own papers; that two sets stand in no line together
-does not prove that they share nothing.
+Names are those of `About.name`. What is here is what the sets' owners say of them; that two sets stand in no line
+together does not prove that they share nothing.
 """
 
 from __future__ import annotations
