@@ -9,7 +9,7 @@ ranking of images, only the comparison between classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -84,32 +84,41 @@ def _scores(
     model: AlignedModel, examples: LabelledExamples, groups: Sequence[Sequence[str]], score: str, ensemble: str
 ) -> Float[np.ndarray, "examples groups"]:
     """The score of every example for every group of prompts."""
-    images, read, scores = model.image_source(examples.studies), _READ[score], []
+    images, scores = model.image_source(examples.studies), []
     asked = list(dict.fromkeys(chain(*groups)))
     members = [[asked.index(prompt) for prompt in group] for group in groups]
     with in_use(model) as device:
+        read = _READ[score](model, asked, members, ensemble)
         for start in tqdm(range(0, len(examples), _BATCH), desc="asking", unit="batch", disable=None, delay=5):
             features = images.batch(examples.positions[start : start + _BATCH]).to(device)
-            scores.append(read(model, features, asked, members, ensemble).double().cpu().numpy())
+            scores.append(read(features).double().cpu().numpy())
     return np.concatenate(scores)
 
 
-def _global(
-    model: AlignedModel, features: ImageFeatures, asked: list[str], members: list[list[int]], ensemble: str
-) -> Float[Tensor, "batch groups"]:
-    pooled, reports = model.image_projection.pool(features), model.embed_reports(asked)
-    if ensemble == "embeddings":
-        return cosines(pooled, _united(directions(reports), members))
-    return _united(cosines(reports, pooled), members, ensemble).T
+_Reader = Callable[[ImageFeatures], Float[Tensor, "batch groups"]]
+"""From features to a score for every group of prompts."""
 
 
-def _presence(
-    model: AlignedModel, features: ImageFeatures, asked: list[str], members: list[list[int]], ensemble: str
-) -> Float[Tensor, "batch groups"]:
-    maps = model.similarity_table(features, asked).transpose(0, 1)
-    if ensemble == "embeddings":
-        return _highest_places(_united(maps, members)).T
-    return _united(_highest_places(maps), members, ensemble).T
+def _global(model: AlignedModel, asked: list[str], members: list[list[int]], ensemble: str) -> _Reader:
+    reports = model.embed_reports(asked)  # once for all images: prompts cost more than a batch of cached features
+
+    def read(features: ImageFeatures) -> Float[Tensor, "batch groups"]:
+        pooled = model.image_projection.pool(features)
+        if ensemble == "embeddings":
+            return cosines(pooled, _united(directions(reports), members))
+        return _united(cosines(reports, pooled), members, ensemble).T
+
+    return read
+
+
+def _presence(model: AlignedModel, asked: list[str], members: list[list[int]], ensemble: str) -> _Reader:
+    def read(features: ImageFeatures) -> Float[Tensor, "batch groups"]:
+        maps = model.similarity_table(features, asked).transpose(0, 1)
+        if ensemble == "embeddings":
+            return _highest_places(_united(maps, members)).T
+        return _united(_highest_places(maps), members, ensemble).T
+
+    return read
 
 
 _READ = {"global": _global, "presence": _presence}
