@@ -163,7 +163,8 @@ def write_card(
     Args:
         folder: of the set.
         shards: its files, in the order of the studies.
-        asked_for: all that decides the set's content, as JSON can hold it.
+        asked_for: all that decides the set's content, as JSON can hold it. Empty, it decides nothing, and the key is
+            that of the content.
         name: of the set.
         version: of the set.
         licence: a name or an address.
@@ -192,7 +193,8 @@ def write_card(
         splits.update(of_split)
     if twice := [id for id, count in ids.items() if count > 1]:
         raise InputError(f"{folder}: {len(twice)} study ids are used twice, such as {twice[0]!r}. Ids must be unique.")
-    content = {"asked_for": asked_for, "shards": [shard["sha256"] for shard in listed]} if by_content else asked_for
+    digests = [shard["sha256"] for shard in listed]
+    content = {"asked_for": asked_for, "shards": digests} if by_content or not asked_for else asked_for
     card = {
         "format": FORMAT,
         "name": name,

@@ -264,6 +264,17 @@ def test_the_card_holds_digests_and_details_and_may_be_keyed_by_content(tmp_path
         file_digest(tmp_path / "nothing")
 
 
+def test_sets_of_which_nothing_was_asked_are_told_apart_by_their_content(tmp_path):
+    """Or two of them would share the features that are kept of their images."""
+    about = {"name": "a", "version": "1", "licence": "b", "redistribution": False}
+    keys = []
+    for index in (0, 0, 1):
+        write_shard(path := shard_path(tmp_path, "train", 0), [make_study(index)])
+        write_card(tmp_path, [path], {}, **about)
+        keys.append(read_card(tmp_path)["key"])
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_sets_of_format_1_are_read_as_before(tmp_path):
     path = shard_path(tmp_path, "train", 0)
     studies = [make_study(0), bare_study(1, "train")]

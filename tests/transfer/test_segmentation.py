@@ -50,7 +50,9 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OutlinedExample
     for split, count in COUNTS.items():
         paths.append(shard_path(folder, split, 0))
         write_shard(paths[-1], [film(index, split) for index in range(count)])
-    write_card(folder, paths, {}, name="films", version="1", licence="CC0-1.0", redistribution=True)
+    write_card(
+        folder, paths, {"outlined films": COUNTS}, name="films", version="1", licence="CC0-1.0", redistribution=True
+    )
     return {split: outlined(StudyDataset(folder, split)) for split in COUNTS}
 
 
