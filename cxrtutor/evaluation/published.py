@@ -101,7 +101,10 @@ RERUN_PROTOCOL = "afloc, re-run"
 BIOVIL_PROTOCOL = "biovil, absolute CNR"
 """BioViL's CNR has no sign: a map that is cold inside the truth scores like one that is hot there."""
 PROBE_PROTOCOL = "linear probe, frozen encoder"
-SEGMENTATION_PROTOCOL = "U-Net"
+SEGMENTATION_PROTOCOL = "U-Net; Dice of a film without the finding is 1 where nothing is predicted, else 0"
+"""So MGCA's public code has it (`mgca/models/ssl_segmenter.py`), with all test films in the mean. `segment` leaves out
+films without the finding, so its Dice is another number. Whether every figure quoted here was computed by that code,
+its source does not say."""
 DETECTION_PROTOCOL = "YOLOv3, frozen encoder, mAP at IoU .40:.05:.75"
 
 _FIGURE = {  # (set, method): IoU, Dice, CNR

@@ -187,7 +187,9 @@ def segment(
 
     `dice` and `iou` are those of the examples that show it, 0 where nothing is predicted; of the others they are
     undefined. (Were these counted as 1 where nothing is predicted, silence would win wherever most films are healthy.)
-    What becomes of healthy ones is a column of its own: `false mask`, 1 where anything at all is predicted.
+    What becomes of healthy ones is a column of its own: `false mask`, 1 where anything at all is predicted. MGCA's
+    public code does count them, as 0 there and else as 1, in one mean with the others; so figures that are published
+    under its protocol are not comparable with these number by number.
 
     Args:
         representation: what is transferred; it is never changed.
