@@ -61,7 +61,10 @@ def detect(
     and nine anchors on their encoders. Published figures are not comparable with these number by number.
 
     Half of every batch shows something and half does not, where there are both. A class that no example shows is
-    learned as background.
+    learned as background. So is a box that holds no cell's middle, as FCOS learns a box at the middles within it: of
+    the teaching set's nodules and masses 13 % on the grid of 16 cells a side, 14 % on 14, 3 % on 19. Targets that were
+    widened to a cell (for the loss alone, one network, three seeds) gave a mAP of .113 in place of .108, less than
+    seeds differ by; so FCOS was left as it is.
 
     Args:
         representation: what is transferred; it is never changed.
