@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import SupportsIndex, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from .. import store
 from ..data.dataset import StudyDataset
 from ..data.images import Letterbox
 from ..data.study import Box
@@ -40,6 +42,12 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def key(self) -> str:
+        """Stands for the images, what is asked of them and what the answers are; equal keys mean equal examples."""
+        content = {one.name: _told(getattr(self, one.name)) for one in fields(self)}
+        return store.content_key({"asked": type(self).__name__, **content})
 
     def take(self: Some, indices: Indices) -> Some:
         """Some of the examples, by their places among these, in the order given."""
@@ -163,6 +171,20 @@ class BoxedExamples(Examples):
         return {"shows": self.shows[chosen]}
 
 
+def check_amount(share: float = 1.0, k: int | None = None, draw: int = 0) -> None:
+    """Refuse an amount of labels that neither `share_of` nor `shots` can draw.
+
+    Raises:
+        InputError: the share is not in (0, 1], `k` is not positive, or the draw is negative.
+    """
+    if not 0 < share <= 1:  # nor is NaN
+        raise InputError(f"A share of {share} of the labels cannot be taken. Give one above 0, up to 1.")
+    if k is not None and k < 1:
+        raise InputError(f"{k} examples a class teach nothing. Give 1 or more.")
+    if draw < 0:
+        raise InputError(f"Draws are numbered from 0 on; there is no draw {draw}.")
+
+
 def share_of(examples: Some, share: float, draw: int = 0) -> Some:
     """A share of the examples, drawn at random, in their order: what somebody has who labelled fewer.
 
@@ -176,10 +198,9 @@ def share_of(examples: Some, share: float, draw: int = 0) -> Some:
         draw: the number of the draw.
 
     Raises:
-        InputError: the share is out of range.
+        InputError: the share is out of range, or the draw negative.
     """
-    if not 0 < share <= 1:
-        raise InputError(f"A share of {share} of the labels cannot be taken. Give one above 0, up to 1.")
+    check_amount(share, draw=draw)
     order = np.random.default_rng([_SHARE, draw]).permutation(len(examples))
     kinds = examples.kinds[order]
     first = np.unique(kinds.argmax(axis=0)[kinds.any(axis=0)])
@@ -200,10 +221,9 @@ def shots(examples: LabelledExamples, k: int, draw: int = 0) -> LabelledExamples
         draw: the number of the draw.
 
     Raises:
-        InputError: `k` is not positive.
+        InputError: `k` is not positive, or the draw negative.
     """
-    if k < 1:
-        raise InputError(f"{k} examples a class teach nothing. Give 1 or more.")
+    check_amount(k=k, draw=draw)
     order = np.random.default_rng([_SHOTS, draw]).permutation(len(examples))
     asked = np.zeros(examples.targets.shape, bool)
     for column, target in enumerate(examples.targets[order].T):
@@ -213,6 +233,16 @@ def shots(examples: LabelledExamples, k: int, draw: int = 0) -> LabelledExamples
     if examples.exclusive:
         return examples.take(chosen)
     return replace(examples, targets=np.where(asked, examples.targets, np.nan)).take(chosen)
+
+
+def _told(value: Any) -> Any:
+    """An attribute of examples as JSON can hold it; equal ones mean equal attributes."""
+    if isinstance(value, StudyDataset):
+        return value.key
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return [value.dtype.str, value.shape, digest]
+    return value
 
 
 def _places(indices: Indices) -> Int[np.ndarray, " n"]:

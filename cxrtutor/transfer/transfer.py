@@ -59,23 +59,14 @@ def transfer(
         InputError: there is no such task, the set does not fit it, or it cannot be done in this way.
     """
     task = task_named(task) if isinstance(task, str) else task
-    if task.kind == "classification" and (fine_tune or steps is not None):
-        raise InputError(
-            f"The task {task.name!r} is a linear probe: the network stays frozen, and the probe is solved and not "
-            "trained in steps. Leave out fine-tuning and steps."
-        )
-    if steps is not None and steps < 1:
-        raise InputError(f"{steps} steps of training teach nothing. Give 1 or more.")
-    if task.kind != "classification" and shots is not None:
-        raise InputError(f"A few examples of every kind are drawn for classification; {task.name!r} is {task.kind}.")
+    check(task, labels=labels, shots=shots, draw=draw, fine_tune=fine_tune, steps=steps)
     train, test = (task.examples(data, split, edition) for split in ("train", "test"))
     asked_for = {
-        "task": task.name,
         "settings": settings(task.kind),
         "representation": representation.key,
-        "train": train.studies.key,
-        "test": test.studies.key,
-        "labels": labels,
+        "train": train.key,
+        "test": test.key,
+        "labels": float(labels),  # 1 is 1.0
         "shots": shots,
         "draw": 0 if _is_determined(task, labels, shots) else draw,
         "fine_tune": fine_tune,
@@ -89,6 +80,34 @@ def transfer(
             (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
     # What is kept is rounded; so the first call gives what the second will.
     return result_of(task.kind, json.loads(file.read_text()))
+
+
+def check(
+    task: Task,
+    *,
+    labels: float = 1.0,
+    shots: int | None = None,
+    draw: int = 0,
+    fine_tune: bool = False,
+    steps: int | None = None,
+) -> None:
+    """Refuse what `transfer` cannot be asked for, before anything is read or computed.
+
+    Raises:
+        InputError: the task is not done in this way, or an amount is out of range.
+    """
+    examples.check_amount(labels, shots, draw)
+    if shots is not None and labels != 1:
+        raise InputError(f"{shots} examples a class are drawn of all labels, not of a share of {labels}. Give one.")
+    if task.kind == "classification" and (fine_tune or steps is not None):
+        raise InputError(
+            f"The task {task.name!r} is a linear probe: the network stays frozen, and the probe is solved and not "
+            "trained in steps. Leave out fine-tuning and steps."
+        )
+    if steps is not None and steps < 1:
+        raise InputError(f"{steps} steps of training teach nothing. Give 1 or more.")
+    if task.kind != "classification" and shots is not None:
+        raise InputError(f"A few examples of every kind are drawn for classification; {task.name!r} is {task.kind}.")
 
 
 def repeated(

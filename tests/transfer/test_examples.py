@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,22 @@ def test_taking_keeps_together_what_belongs_together(studies: StudyDataset) -> N
     assert some.targets.tolist() == [[8, 9], [0, 1], [10, 11]]
     again = some.take(np.array([1]))
     assert again.ids == ("image 0",) and again.targets.tolist() == [[0, 1]]
+
+
+def test_equal_keys_mean_equal_examples(studies: StudyDataset) -> None:
+    given = labelled(studies, np.array([[1.0, np.nan], [0.0, 1.0]]))
+    assert given.key == replace(given, targets=given.targets.copy()).key == given.take([0, 1]).key
+    others = (
+        given.take([1, 0]),
+        replace(given, names=("a", "c")),
+        replace(given, exclusive=True),
+        replace(given, targets=np.array([[1.0, 0.0], [0.0, 1.0]])),
+        replace(given, patients=("p0", "p1")),
+        replace(given, studies=StudyDataset(studies.folder)),
+        OutlinedExamples(studies, given.positions, given.ids, given.patients, "a", ("mass",), np.array([True, False])),
+        OutlinedExamples(studies, given.positions, given.ids, given.patients, "a", ("edema",), np.array([True, False])),
+    )
+    assert len({given.key, *(one.key for one in others)}) == 1 + len(others)
 
 
 @given(targets=any_targets, exclusive=st.booleans(), draw=st.integers(0, 3), data=st.data())

@@ -19,8 +19,9 @@ from cxrtutor.methods.config import ImageEncoderConfig
 from cxrtutor.transfer import detection, segmentation
 from cxrtutor.transfer import transfer as module
 from cxrtutor.transfer.comparisons import comparison, zero_shot_comparison
+from cxrtutor.transfer.examples import Examples
 from cxrtutor.transfer.representation import Representation, trunk
-from cxrtutor.transfer.tasks import TASKS
+from cxrtutor.transfer.tasks import TASKS, Marked, Task
 from cxrtutor.transfer.transfer import repeated, transfer
 
 
@@ -123,6 +124,28 @@ def test_fine_tuning_reaches_the_engine(data: str, network: Representation, monk
     assert asked == [{"fine_tune": True, "seed": 3}, {"fine_tune": False, "seed": 0, "steps": 2}]
 
 
+def test_an_edited_task_is_another(data: str, network: Representation, home: Path) -> None:
+    first = transfer("opacity", network, data=data)
+    edited = replace(TASKS["opacity"], sets={"teaching set": Marked({"opacity": ("mass",)})})
+    assert transfer(edited, network, data=data).to_json() != first.to_json()
+    assert kept(home) == 2
+
+
+@pytest.mark.parametrize("other", ["train", "test"])
+def test_another_set_gives_another_result(
+    other: str, data: str, network: Representation, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = transfer("opacity", network, data=data)
+    whole = Task.examples
+
+    def fewer(task: Task, data: str, split: str, edition: str) -> Examples:
+        return whole(task, data, split).take(range(12)) if split == other else whole(task, data, split)
+
+    monkeypatch.setattr(Task, "examples", fewer)
+    assert transfer("opacity", network, data=data).to_json() != result.to_json()
+    assert kept(home) == 2
+
+
 @pytest.mark.parametrize(("task", "how"), [("opacity", {"steps": 5}), ("opacity-masks", {"steps": 0})])
 def test_steps_that_make_no_sense_are_refused(
     data: str, network: Representation, task: str, how: dict[str, int]
@@ -175,7 +198,10 @@ def test_a_smaller_share_is_really_smaller(data: str, network: Representation, m
         ("findings", {"fine_tune": True}, "'findings' is a linear probe"),
         ("opacity-masks", {"shots": 4}, "'opacity-masks' is segmentation"),
         ("opacity", {"labels": 0.0}, "above 0, up to 1"),
+        ("opacity", {"labels": float("nan")}, "A share of nan"),
+        ("opacity-masks", {"draw": -1}, "there is no draw -1"),
         ("opacity", {"shots": 0}, "1 or more"),
+        ("opacity", {"shots": 2, "labels": 0.5}, "not of a share of 0.5"),
         ("opacities", {}, "no task 'opacities'"),
     ],
 )
