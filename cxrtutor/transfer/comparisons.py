@@ -14,6 +14,7 @@ from ..methods.model import AlignedModel
 from .examples import Examples
 from .prompt_sets import prompt_set
 from .representation import Representation
+from .segmentation import Decoder, usual_decoder
 from .tasks import Task, open_split, set_name, task_named
 from .transfer import repeated
 from .zero_shot import zero_shot
@@ -27,9 +28,12 @@ def comparison(
     edition: str = "full",
     labels: float = 1.0,
     shots: int | None = None,
+    decoder: Decoder | None = None,
     **how: Any,
 ) -> ResultTable:
     """Representations side by side, each less the first, with the figures below that were published of the task.
+
+    In segmentation all rows have one decoder: outlines of two decoders say nothing of the representations.
 
     Args:
         task: as of `repeated`, like all that is not named here.
@@ -38,13 +42,16 @@ def comparison(
         edition: of the teaching set.
         labels: the share of the training examples.
         shots: in place of a share.
+        decoder: of segmentation alone; by default the one that suits all rows (`segmentation.usual_decoder`).
         how: what else `repeated` takes.
 
     Raises:
         InputError: as `repeated`; or there is no representation.
     """
     task = task_named(task) if isinstance(task, str) else task
-    asked = {"data": data, "edition": edition, "labels": labels, "shots": shots, **how}
+    if task.kind == "segmentation" and decoder is None:
+        decoder = usual_decoder(representations.values())
+    asked = {"data": data, "edition": edition, "labels": labels, "shots": shots, "decoder": decoder, **how}
     rows = {name: repeated(task, one, **asked) for name, one in representations.items()}
     rows = {name: one.results[0] if len(one.results) == 1 else one for name, one in rows.items()}
     test = task.examples(data, "test", edition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -196,8 +196,7 @@ def segment(
         train: examples to learn from.
         test: examples to measure on.
         decoder: "unet" over the network alone, see `unet`; "setr" over the maps of the representation, see
-            `ProgressiveHead`. By default the former where pre-training changed the network and it is a CNN, else the
-            latter.
+            `ProgressiveHead`. By default `usual_decoder`.
         fine_tune: whether the representation, or a copy of it, learns with the decoder.
         steps: of training, whatever the number of examples.
         seed: of the decoder and of the order of examples.
@@ -210,7 +209,7 @@ def segment(
         raise InputError(f"None of {len(train)} examples shows {train.name}; there is nothing to learn. Take more.")
     if not len(test):
         raise InputError(f"There are no examples to test the masks of {test.name} on.")
-    decoder = decoder or _usual_decoder(representation)
+    decoder = decoder or usual_decoder([representation])
     size = representation.image_size
     with reproducible_initialization(seed):
         if decoder == "unet":
@@ -233,9 +232,15 @@ def segment(
     return Measurements(rows, f"segmentation by {decoder}", "none")
 
 
-def _usual_decoder(representation: Representation) -> Decoder:
-    encoder = representation.encoder
-    return "unet" if encoder.trainable and not isinstance(encoder, VisionTransformer) else "setr"
+def usual_decoder(representations: Iterable[Representation]) -> Decoder:
+    """The decoder that one representation, or several in one comparison, are given where nobody chose.
+
+    It is "unet" where pre-training changed the network of one of them and all of them are bare CNNs, as a U-Net needs
+    them; else "setr", which suits every one.
+    """
+    given = list(representations)
+    bare = all(one.adapter is None and not isinstance(one.encoder, VisionTransformer) for one in given)
+    return "unet" if bare and any(one.encoder.trainable for one in given) else "setr"
 
 
 def _seen(network: Representation | Trunk, representation: Representation, examples: OutlinedExamples) -> Seen:

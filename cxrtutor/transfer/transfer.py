@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from .. import store
 from ..errors import InputError
@@ -17,6 +17,7 @@ from . import detection, examples, segmentation
 from .examples import Examples
 from .linear_probe import STRENGTH, linear_probe
 from .representation import Representation
+from .segmentation import Decoder
 from .tasks import Kind, Task, task_named
 
 VERSION = 1
@@ -40,6 +41,7 @@ def transfer(
     draw: int = 0,
     fine_tune: bool = False,
     steps: int | None = None,
+    decoder: Decoder | None = None,
 ) -> Result:
     """What a representation is worth for a task: a head is trained on labelled examples, and measured on the test
     split. It is kept, and found where it was computed before.
@@ -54,13 +56,17 @@ def transfer(
         draw: the number of the draw of labels, and the seed of what is random in a head.
         fine_tune: whether a copy of the representation learns with the head; not of classification.
         steps: of the training of a decoder, in place of the few that suit the teaching set; not of classification.
+        decoder: of segmentation alone; by default the one that suits the representation (`segmentation.usual_decoder`).
 
     Raises:
         InputError: there is no such task, the set does not fit it, or it cannot be done in this way.
     """
     task = task_named(task) if isinstance(task, str) else task
-    check(task, labels=labels, shots=shots, draw=draw, fine_tune=fine_tune, steps=steps)
+    check(task, labels=labels, shots=shots, draw=draw, fine_tune=fine_tune, steps=steps, decoder=decoder)
     train, test = (task.examples(data, split, edition) for split in ("train", "test"))
+    if decoder == segmentation.usual_decoder([representation]):
+        decoder = None  # as if nobody had chosen; so what is kept is found either way
+    chosen = {name: value for name, value in {"steps": steps, "decoder": decoder}.items() if value is not None}
     asked_for = {
         "settings": settings(task.kind),
         "representation": representation.key,
@@ -70,12 +76,12 @@ def transfer(
         "shots": shots,
         "draw": 0 if _is_determined(task, labels, shots) else draw,
         "fine_tune": fine_tune,
-        **({} if steps is None else {"steps": steps}),
+        **chosen,
     }
     file = store.place("transfer", asked_for) / "result.json"
     if not file.is_file():
         shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
-        result = _computed(task.kind, representation, shown, test, fine_tune, steps, draw)
+        result = _computed(task.kind, representation, shown, test, fine_tune, draw, chosen)
         with store.new_folder(file.parent) as partial:
             (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
     # What is kept is rounded; so the first call gives what the second will.
@@ -90,6 +96,7 @@ def check(
     draw: int = 0,
     fine_tune: bool = False,
     steps: int | None = None,
+    decoder: str | None = None,
 ) -> None:
     """Refuse what `transfer` cannot be asked for, before anything is read or computed.
 
@@ -108,6 +115,10 @@ def check(
         raise InputError(f"{steps} steps of training teach nothing. Give 1 or more.")
     if task.kind != "classification" and shots is not None:
         raise InputError(f"A few examples of every kind are drawn for classification; {task.name!r} is {task.kind}.")
+    if decoder is not None and task.kind != "segmentation":
+        raise InputError(f"A decoder is chosen for segmentation; {task.name!r} is {task.kind}. Leave it out.")
+    if decoder not in (None, *get_args(Decoder)):
+        raise InputError(f"There is no decoder {decoder!r}. Choose one of: {', '.join(get_args(Decoder))}.")
 
 
 def repeated(
@@ -168,11 +179,10 @@ def _computed(
     train: Examples,
     test: Examples,
     fine_tune: bool,
-    steps: int | None,
     seed: int,
+    chosen: Mapping[str, Any],
 ) -> Result:
     if kind == "classification":
         return linear_probe(representation, train, test)
     engine = segmentation.segment if kind == "segmentation" else detection.detect
-    how = {} if steps is None else {"steps": steps}
-    return engine(representation, train, test, fine_tune=fine_tune, seed=seed, **how)
+    return engine(representation, train, test, fine_tune=fine_tune, seed=seed, **chosen)

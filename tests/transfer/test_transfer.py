@@ -12,6 +12,7 @@ import pytest
 from small_tasks import COUNTS, small_teaching_set
 from test_tasks import CASES, Case
 
+from cxrtutor.encoders.projection import ImageProjection
 from cxrtutor.errors import InputError
 from cxrtutor.evaluation.bootstrap import interval, paired_difference
 from cxrtutor.evaluation.results import Repeats, Result
@@ -110,7 +111,7 @@ def test_what_was_asked_otherwise_is_kept_apart(
     transfer("opacity-masks", network, data=data, fine_tune=True)
     transfer("opacity-masks", network, data=data, steps=7)
     assert len(computed) == 10 and kept(home) == 2 + 10
-    assert [one[3:] for one in computed][-3:] == [(False, None, 1), (True, None, 0), (False, 7, 0)]
+    assert [one[3:] for one in computed][-3:] == [(False, 1, {}), (True, 0, {}), (False, 0, {"steps": 7})]
     transfer("opacity", other, data=data, labels=0.5)
     assert len(computed) == 10
 
@@ -202,6 +203,8 @@ def test_a_smaller_share_is_really_smaller(data: str, network: Representation, m
         ("opacity-masks", {"draw": -1}, "there is no draw -1"),
         ("opacity", {"shots": 0}, "1 or more"),
         ("opacity", {"shots": 2, "labels": 0.5}, "not of a share of 0.5"),
+        ("opacity-boxes", {"decoder": "setr"}, "'opacity-boxes' is detection"),
+        ("opacity", {"decoder": "unet"}, "'opacity' is classification"),
         ("opacities", {}, "no task 'opacities'"),
     ],
 )
@@ -223,6 +226,39 @@ def test_a_comparison_is_less_its_first_row(data: str, network: Representation) 
     assert "teaching set  measured here" in str(table)
     for how in ({"labels": 0.2}, {"shots": 2}):
         assert not comparison("findings", {"a": network}, data=data, **how).published
+
+
+def pretrained(pixels: int = 32) -> Representation:
+    """A CNN that pre-training changed, as far as a task can tell."""
+    return trunk(ImageEncoderConfig(pretrained=False, trainable=True), "trained", image_size=pixels)
+
+
+def test_a_decoder_is_kept_apart_where_it_is_not_the_usual_one(data: str, network: Representation, home: Path) -> None:
+    usual = transfer("opacity-masks", network, data=data)
+    assert_same(transfer("opacity-masks", network, data=data, decoder="setr"), usual)
+    assert kept(home) == 1
+    other = transfer("opacity-masks", network, data=data, decoder="unet")
+    assert (usual.protocol, other.protocol) == ("segmentation by setr", "segmentation by unet")
+    assert kept(home) == 2
+
+
+def test_all_rows_of_a_comparison_have_one_decoder(data: str, network: Representation) -> None:
+    trained = pretrained()
+    table = comparison("opacity-masks", {"random": network, "trained": trained}, data=data)
+    assert {one.protocol for one in table.methods.values()} == {"segmentation by unet"}
+    assert "trained" in table.differences
+    chosen = comparison("opacity-masks", {"random": network, "trained": trained}, data=data, decoder="setr")
+    assert {one.protocol for one in chosen.methods.values()} == {"segmentation by setr"}
+    assert comparison("opacity-masks", {"random": network}, data=data).methods["random"].protocol.endswith("setr")
+
+
+def test_heads_or_a_transformer_in_one_row_rule_out_a_unet_in_all(network: Representation) -> None:
+    trained, transformer = pretrained(), trunk(ImageEncoderConfig(name="vit-mini", pretrained=False), "vit")
+    heads = ImageProjection({"final": trained.encoder.dims[-1]}, 8)
+    with_heads = Representation("lsm", network.encoder, heads, 32, True)
+    assert segmentation.usual_decoder([network, trained]) == segmentation.usual_decoder([trained]) == "unet"
+    for rows in ([network], [trained, with_heads], [trained, transformer]):
+        assert segmentation.usual_decoder(rows) == "setr"
 
 
 def test_intervals_are_over_images_where_nobody_knows_the_patients(
