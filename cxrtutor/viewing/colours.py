@@ -11,8 +11,9 @@ TRUTH = "#00e5ff"
 MASK = "#ffffff"
 CASING = "#10141a"
 
-# Charts: dark ink on a white card, and the Okabe-Ito colours for series.
+# Charts: dark ink on a white card. For series the Okabe-Ito colours; then wine and olive of Paul Tol's "muted" scheme,
+# as nine representations stand side by side.
 INK = "#222832"
 MUTED_INK = "#5a6470"
 PAPER = "#ffffff"
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d", "#882255", "#999933")

@@ -33,7 +33,7 @@ Region = Bool[np.ndarray, "height width"]
 _WIDTH = 7.0  # inches: a page's column, with pixels to spare
 _PICTURE_WIDTH = 4.2  # of a single picture
 _LINE = 0.17  # inches that a line of a title takes
-_MARKERS = "osD^vPX"
+_MARKERS = "osD^vPX<>"
 _STYLE = {
     "figure.dpi": 144,
     "figure.facecolor": colours.PAPER,
@@ -433,6 +433,7 @@ def interval_plot(
     *,
     xlabel: str,
     reference: float | None = None,
+    looks: Mapping[str, int] | None = None,
     axes: Axes | None = None,
 ) -> Figure:
     """Estimates with their intervals, a line of them for every row.
@@ -441,6 +442,8 @@ def interval_plot(
         intervals: method to row (such as a finding) to estimate; a method may lack rows.
         xlabel: what is estimated.
         reference: a value that matters, such as 0 for a difference; a vertical line.
+        looks: method to the number of its colour and marker, so that it keeps them from figure to figure; by its place
+            in this figure unless given.
         axes: to draw into.
     """
     rows = list(dict.fromkeys(row for estimates in intervals.values() for row in estimates))
@@ -450,7 +453,9 @@ def interval_plot(
     for k, (method, estimates) in enumerate(intervals.items()):
         middle, reach = _middle_and_reach(estimates.values())
         places = [rows.index(row) + 0.6 * ((k + 0.5) / len(intervals) - 0.5) for row in estimates]
-        axes.errorbar(middle, places, xerr=reach, linestyle="none", label=method, **_of_series(k))
+        axes.errorbar(
+            middle, places, xerr=reach, linestyle="none", label=method, **_of_series(looks[method] if looks else k)
+        )
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(xlabel)
@@ -480,6 +485,7 @@ def dose_plot(
     ylabel: str,
     reference: float | None = None,
     band: tuple[float, float] | None = None,
+    looks: Mapping[str, int] | None = None,
     axes: Axes | None = None,
 ) -> Figure:
     """What comes of more and more of something: a line for each kind, with the interval of every point.
@@ -490,6 +496,7 @@ def dose_plot(
         ylabel: what is estimated.
         reference: a value that matters, such as 0 for a difference; a horizontal line.
         band: two values between which differences mean little; shaded.
+        looks: kind to the number of its colour and marker, as in `interval_plot`.
         axes: to draw into.
     """
     figure, axes = _chart(axes, aspect=0.5)
@@ -499,7 +506,7 @@ def dose_plot(
         axes.axhline(reference, color=colours.MUTED_INK, linewidth=1, linestyle="--")
     for k, (kind, estimates) in enumerate(responses.items()):
         middle, reach = _middle_and_reach(estimates.values())
-        axes.errorbar(list(estimates), middle, yerr=reach, label=kind, **_of_series(k))
+        axes.errorbar(list(estimates), middle, yerr=reach, label=kind, **_of_series(looks[kind] if looks else k))
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(frameon=False, fontsize=8)
     return figure

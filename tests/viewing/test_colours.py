@@ -33,6 +33,12 @@ def test_truth_stands_out_from_heat_on_any_grey_for_every_vision(vision):
     assert deltaE_ciede2000(truth, as_seen(ground, vision)).min() >= 12.5
 
 
+def test_series_are_told_apart():
+    lab = as_seen(np.array([to_rgb(colour) for colour in colours.SERIES]), "normal")
+    between = deltaE_ciede2000(lab[:, None], lab[None])
+    assert between[~np.eye(len(lab), dtype=bool)].min() >= 15
+
+
 @pytest.mark.parametrize("ink", [colours.INK, colours.MUTED_INK])
 def test_ink_reads_on_paper(ink):
     def luminance(colour: str) -> float:

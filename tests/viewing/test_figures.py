@@ -208,6 +208,21 @@ def test_doses_stand_at_their_place_with_their_intervals_over_a_band():
     assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((-0.07, 0.07))
 
 
+def test_a_series_keeps_its_look_from_figure_to_figure():
+    def look(axes) -> dict[str, tuple]:
+        return {bar.get_label(): (bar.lines[0].get_color(), bar.lines[0].get_marker()) for bar in axes.containers}
+
+    names = [f"method {k}" for k in range(9)]
+    looks = {name: k for k, name in enumerate(names)}
+    doses, rows = ({name: {place: estimate(1.0)} for name in names} for place in (1.0, "nodule"))
+    (all_nine,) = figures.dose_plot(doses, xlabel="", ylabel="", looks=looks).axes
+    (by_place,) = figures.dose_plot(doses, xlabel="", ylabel="").axes
+    (two,) = figures.interval_plot({name: rows[name] for name in names[:6:-1]}, xlabel="", looks=looks).axes
+    assert look(all_nine) == look(by_place) and look(two).items() <= look(all_nine).items() and len(look(two)) == 2
+    colours_used, markers_used = zip(*look(all_nine).values(), strict=True)
+    assert len({*colours_used}) == len({*markers_used}) == 9
+
+
 def test_a_reliability_curve_shows_its_bins_as_large_as_they_are_full():
     curve = pd.DataFrame({"said": [0.1, 0.9], "true": [0.2, 0.8], "count": [300, 100]})
     (axes,) = figures.reliability_plot({"isotonic": curve}).axes
