@@ -443,7 +443,7 @@ def interval_plot(
         xlabel: what is estimated.
         reference: a value that matters, such as 0 for a difference; a vertical line.
         looks: method to the number of its colour and marker, so that it keeps them from figure to figure; by its place
-            in this figure unless given.
+            in this figure unless given. There are nine colours; nine further on is the same one, with another marker.
         axes: to draw into.
     """
     rows = list(dict.fromkeys(row for estimates in intervals.values() for row in estimates))
@@ -473,8 +473,12 @@ def _middle_and_reach(estimates: Iterable[Estimate]) -> tuple[np.ndarray, np.nda
 
 
 def _of_series(k: int) -> dict[str, Any]:
-    """How the points of series `k` look, with the limits of their intervals."""
-    marker, color = _MARKERS[k % len(_MARKERS)], colours.SERIES[k % len(colours.SERIES)]
+    """How the points of series `k` look, with the limits of their intervals.
+
+    After the last colour the first comes again, with another marker: two looks of one method have one colour.
+    """
+    again, place = divmod(k, len(colours.SERIES))
+    marker, color = _MARKERS[(place + again) % len(_MARKERS)], colours.SERIES[place]
     return {"marker": marker, "color": color, "markersize": 5, "capsize": 2.5, "linewidth": 1.4}
 
 

@@ -221,6 +221,9 @@ def test_a_series_keeps_its_look_from_figure_to_figure():
     assert look(all_nine) == look(by_place) and look(two).items() <= look(all_nine).items() and len(look(two)) == 2
     colours_used, markers_used = zip(*look(all_nine).values(), strict=True)
     assert len({*colours_used}) == len({*markers_used}) == 9
+    (again,) = figures.dose_plot({"with words": doses["method 2"]}, xlabel="", ylabel="", looks={"with words": 11}).axes
+    colour, marker = look(again)["with words"]
+    assert colour == colours_used[2] and marker != markers_used[2]
 
 
 def test_a_reliability_curve_shows_its_bins_as_large_as_they_are_full():
