@@ -171,30 +171,43 @@ def trunk(config: ImageEncoderConfig, name: str, *, image_size: int = ModelConfi
     return Representation(name, image_encoder(**config.model_dump()), None, image_size, trained=False)
 
 
-def named(text: str) -> Representation:
+def named(text: str, like: ModelConfig | None = None) -> Representation:
     """A representation by name.
+
+    What a run is compared with says what its pre-training added only where it is of the same network, at the same
+    size. It is called "imagenet (resnet50, 224 pixels)" where these are not the course's own.
 
     Args:
         text: "random" for a network of random weights, "imagenet" for one trained on photographs, "untrained" for that
             under LSM's heads which nothing has trained, "shipped" for the model that comes with the course, or the
             folder of a run.
+        like: whose image encoder, and size of images, the first three have; by default the course's own.
 
     Raises:
-        InputError: there is no finished run in that folder.
+        InputError: there is no finished run in that folder, or no ImageNet weights of that encoder.
     """
+    like = like or ModelConfig()
+    size, frozen = like.image_size, {"trainable": False, "pretrained": text != "random"}
+    encoder = like.image_encoder.model_copy(update=frozen)
     match text:
-        case "random":
-            return trunk(ImageEncoderConfig(pretrained=False), text)
-        case "imagenet":
-            return trunk(ImageEncoderConfig(), text)
+        case "random" | "imagenet":
+            return trunk(encoder, _titled(text, like), image_size=size)
         case "untrained":
             lsm = method("lsm")
             config = RunConfig(method=lsm.name)
-            return untrained(config.model, lsm.architecture(lsm.settings_of(config)), text)
+            pooled = encoder.model_copy(update={"pooled": "mean"})  # LSM's heads take no other
+            model = config.model.model_copy(update={"image_encoder": pooled, "image_size": size})
+            return untrained(model, lsm.architecture(lsm.settings_of(config)), _titled(text, like))
         case "shipped":
             return of_model(shipped_model(), text)
         case _:
             return of_run(text)
+
+
+def _titled(text: str, like: ModelConfig) -> str:
+    """The name of what a run is compared with; it tells encoder and size where they are not the course's own."""
+    ours, its = ModelConfig(), (like.image_encoder.name, like.image_size)
+    return text if its == (ours.image_encoder.name, ours.image_size) else f"{text} ({its[0]}, {its[1]} pixels)"
 
 
 def all_vectors(

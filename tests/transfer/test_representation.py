@@ -9,9 +9,11 @@ from small_runs import small_config, use_small_text_encoder
 
 from cxrtutor import shipped, store
 from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.encoders import image as image_module
 from cxrtutor.encoders.caching import CachedImages, LiveImages
 from cxrtutor.encoders.features import ImageFeatures
 from cxrtutor.errors import InputError
+from cxrtutor.methods import model as model_module
 from cxrtutor.methods.config import ImageEncoderConfig, ModelConfig, ProjectionConfig, RunConfig
 from cxrtutor.methods.model import AlignedModel, Architecture
 from cxrtutor.methods.registry import METHODS, method
@@ -245,6 +247,44 @@ def test_names(monkeypatch, studies):
     assert opened == [("teaching", "train")]
     assert made["imagenet"].encoder.identity() == made["shipped"].encoder.identity()
     assert made["shipped"].key == of_model(shipped.model(), "shipped").key
+
+
+@pytest.fixture
+def made(monkeypatch, studies) -> list[tuple[bool, bool]]:
+    """Whether each encoder that is made is trainable and pre-trained; here they all have random weights, as those of
+    ImageNet would have to be fetched."""
+    asked, real = [], image_module.image_encoder
+
+    def without_weights(**how):
+        asked.append((how["trainable"], how["pretrained"]))
+        return real(**how | {"pretrained": False})
+
+    for place in (room, model_module):
+        monkeypatch.setattr(place, "image_encoder", without_weights)
+    monkeypatch.setattr(room, "open_studies", lambda *_: studies)
+    return asked
+
+
+@pytest.mark.parametrize("text", ["random", "imagenet", "untrained"])
+def test_what_a_run_is_compared_with_is_of_its_network_and_size(made, text):
+    like = ModelConfig(image_size=64, image_encoder=ImageEncoderConfig(name="resnet50", trainable=True))
+    given = named(text, like)
+    assert made == [(False, text != "random")]
+    assert (given.image_size, given.encoder.name) == (64, "resnet50") and not given.encoder.trainable
+    assert (given.adapter is None) == (text != "untrained")
+    assert given.name == f"{text} (resnet50, 64 pixels)"
+
+
+def test_what_a_run_of_the_course_s_own_network_is_compared_with_is_as_ever():
+    like = ModelConfig(image_encoder=ImageEncoderConfig(trainable=True, pretrained=False))
+    assert named("imagenet", like).key == named("imagenet").key
+    assert named("random", like).name == "random"
+
+
+@pytest.mark.usefixtures("made")
+def test_a_pooled_class_token_is_not_asked_of_lsm_s_heads():
+    like = ModelConfig(image_size=64, image_encoder=ImageEncoderConfig(name="vit-mini", pooled="cls"))
+    assert named("imagenet", like).encoder.pooled == "cls" and named("untrained", like).encoder.pooled == "mean"
 
 
 class TestVectors:
