@@ -75,23 +75,19 @@ def detect(
         seed: of the detector and of the order of examples.
 
     Raises:
-        InputError: no example has a box, none is there to test on, or the two are of other classes.
+        InputError: the two are of other classes, no example has a box to learn from or to test on, or one shows a class
+            without a box of it.
         FloatingPointError: the loss is no longer a number.
     """
     if train.names != test.names:
         raise InputError(
             f"Trained to find {', '.join(train.names)}, a detector cannot be tested on {', '.join(test.names)}."
         )
-    if not train.shows.any():
-        raise InputError(
-            f"None of {len(train)} examples shows {' or '.join(train.names)}; there is nothing to learn. Take more."
-        )
-    if not len(test):
-        raise InputError(f"There are no examples to test the boxes of {', '.join(test.names)} on.")
+    size = representation.image_size
+    boxes, asked = _drawn(train, size, "learn"), _drawn(test, size, "measure")
     with transferred(representation, fine_tune) as used:
-        detector = _prepared(used, train, seed)
-        seen, size = Maps.of(used, train), used.image_size
-        boxes = train.boxes(range(len(train)), size)
+        detector = _prepared(used, train, boxes, seed)
+        seen = Maps.of(used, train)
 
         def loss(batch: Int[np.ndarray, " batch"]) -> Float[Tensor, ""]:
             return detector.loss(seen(batch), [boxes[place] for place in batch], size)
@@ -102,7 +98,7 @@ def detect(
         title = f"detection of {', '.join(train.names)}"
         training.train(detector, loss, pools, recipe, encoder=tuned, seed=seed, title=title)
         with in_use(used), in_use(detector):
-            return _matched(detector, Maps.of(used, test), test, size)
+            return _matched(detector, Maps.of(used, test), test, asked, size)
 
 
 class Detector(nn.Module):
@@ -177,19 +173,41 @@ class Detector(nn.Module):
         return self.fcos.head([seen]), self.fcos.anchor_generator(images, [seen]), (rows, columns)
 
 
-def _prepared(used: Representation, train: BoxedExamples, seed: int) -> Detector:
+def _drawn(examples: BoxedExamples, size: int, purpose: str) -> list[Boxes]:
+    """The boxes of examples.
+
+    Raises:
+        InputError: there is none, or an example shows something without a box of it.
+    """
+    boxes = examples.boxes(range(len(examples)), size)
+    bare = [
+        image
+        for image, shows, (_, classes) in zip(examples.ids, examples.shows, boxes, strict=True)
+        if set(np.flatnonzero(shows)) - set(classes)
+    ]
+    names = " or ".join(examples.names)
+    if bare:
+        raise InputError(
+            f"Of {examples}, {len(bare)} show {names} without a box of it, such as {bare[0]!r}. They would be taken "
+            "for films without it. Give each finding a box, or leave these out."
+        )
+    if not examples.shows.any():
+        raise InputError(f"None of {examples} shows {names}; there is nothing to {purpose}. Take more.")
+    return boxes
+
+
+def _prepared(used: Representation, train: BoxedExamples, boxes: list[Boxes], seed: int) -> Detector:
     """A detector that nothing has trained, prepared on some of the examples."""
-    with_boxes = np.flatnonzero(train.shows.any(axis=1))
     spread = np.linspace(0, len(train) - 1, min(len(train), STANDARDIZING_EXAMPLES)).astype(int)
     with in_use(used) as device:
         maps = Maps.of(used, train)(spread)
     with reproducible_initialization(seed):
         detector = Detector(maps.shape[1], len(train.names)).to(device)
-    detector.prepare(maps, train.boxes(with_boxes, used.image_size), used.image_size)
+    detector.prepare(maps, boxes, used.image_size)
     return detector
 
 
-def _matched(detector: Detector, seen: Maps, test: BoxedExamples, size: int) -> Detections:
+def _matched(detector: Detector, seen: Maps, test: BoxedExamples, boxes: list[Boxes], size: int) -> Detections:
     """The boxes that a detector draws on examples, held against theirs."""
     places = np.arange(len(test))
     bar = tqdm(np.array_split(places, -(-len(test) // BLOCK)), desc=f"boxes of {', '.join(test.names)}", disable=None)
@@ -200,7 +218,7 @@ def _matched(detector: Detector, seen: Maps, test: BoxedExamples, size: int) -> 
     ]
     predicted = {name: [_scored(one, number) for one in found] for number, name in enumerate(test.names)}
     truth = {
-        name: [_boxes(corners[classes == number]) for corners, classes in test.boxes(places, size)]
+        name: [_boxes(corners[classes == number]) for corners, classes in boxes]
         for number, name in enumerate(test.names)
     }
     return Detections.matched(predicted, truth, test.ids, test.patients)

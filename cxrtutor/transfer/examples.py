@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
@@ -19,6 +20,9 @@ from ..evaluation.truth import truth_mask
 
 _SHARE, _SHOTS = 5, 6
 """Tell these draws apart from others of the same number."""
+
+_BLOCK = 64
+"""Examples whose findings are read at a time."""
 
 Some = TypeVar("Some", bound="Examples")
 Indices = Iterable[SupportsIndex] | Int[np.ndarray, " _"]
@@ -42,6 +46,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def __str__(self) -> str:
+        """How many there are, and where: for messages."""
+        return f"{len(self)} examples of {self.studies.split!r} in {self.studies.folder}"
 
     @property
     def key(self) -> str:
@@ -148,8 +156,10 @@ class BoxedExamples(Examples):
 
         Corners are in pixels of the square on which `StudyDataset.images(..., size)` puts the image.
         """
-        found = []
-        for shape, findings in self.studies.findings(self.positions[_places(indices)]):
+        positions, found = self.positions[_places(indices)], []
+        # Masks are decoded with the boxes, and many at once would fill the memory.
+        blocks = (positions[start : start + _BLOCK] for start in range(0, len(positions), _BLOCK))
+        for shape, findings in chain.from_iterable(map(self.studies.findings, blocks)):
             square = Letterbox(*shape, size)
             drawn = [
                 (_corners(square.box(box)), number)

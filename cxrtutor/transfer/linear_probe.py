@@ -46,7 +46,8 @@ def linear_probe(
         strength: how much the labels count against the squared weights (scikit-learn's `C`).
 
     Raises:
-        InputError: the two do not ask for the same, or no name can be learned.
+        InputError: the two do not ask for the same, no name can be learned, or none can be measured: several may be
+            there, and of each the test examples know one answer alone.
     """
     if (train.names, train.exclusive) != (test.names, test.exclusive):
         raise InputError(
@@ -57,6 +58,11 @@ def linear_probe(
         raise InputError(
             f"{len(train)} training examples do not show both what is asked for ({', '.join(train.names)}) and what is "
             "not. Give more labels."
+        )
+    if not test.exclusive and len(untaught(test)) == len(test.names):
+        raise InputError(
+            f"Of {test}, none shows what is asked for ({', '.join(test.names)}) or all do, so there is nothing to "
+            "rank. Take more."
         )
     scores = probed(
         all_vectors(representation, train.studies, train.positions),

@@ -202,22 +202,20 @@ def segment(
         seed: of the decoder and of the order of examples.
 
     Raises:
-        InputError: no example shows it, none is there to test on, or the decoder does not suit the representation.
+        InputError: no example to learn from shows it, or none to test on does (where Dice would not be defined); or the
+            decoder does not suit the representation.
         FloatingPointError: the loss is no longer a number.
     """
-    if not train.shows.any():
-        raise InputError(f"None of {len(train)} examples shows {train.name}; there is nothing to learn. Take more.")
-    if not len(test):
-        raise InputError(f"There are no examples to test the masks of {test.name} on.")
-    decoder = decoder or usual_decoder([representation])
     size = representation.image_size
+    truth, asked = _outlined(train, size, "learn"), _outlined(test, size, "measure")
+    decoder = decoder or usual_decoder([representation])
     with reproducible_initialization(seed):
         if decoder == "unet":
             network, head = unet(representation)
         else:
             network, head = representation, progressive_head(representation, train)
     with transferred(network, fine_tune) as network:
-        seen, truth = _seen(network, representation, train), PackedMasks.of(train, size)
+        seen = _seen(network, representation, train)
 
         def loss(batch: Int[np.ndarray, " batch"]) -> Float[Tensor, ""]:
             logits = head(seen(batch))
@@ -228,8 +226,23 @@ def segment(
         tuned = network if fine_tune else None
         training.train(head, loss, pools, recipe, encoder=tuned, seed=seed, title=f"segmentation of {train.name}")
         with in_use(network), in_use(head):
-            rows = _measured(head, _seen(network, representation, test), test, size)
+            rows = _measured(head, _seen(network, representation, test), test, asked)
     return Measurements(rows, f"segmentation by {decoder}", "none")
+
+
+def _outlined(examples: OutlinedExamples, size: int, purpose: str) -> PackedMasks:
+    """The masks of examples.
+
+    Raises:
+        InputError: all are empty.
+    """
+    masks = PackedMasks.of(examples, size) if examples.shows.any() else None
+    if masks is None or not masks.bits.any():
+        raise InputError(
+            f"None of {examples} shows {examples.name} (on {size} x {size} pixels); there is nothing to {purpose}. "
+            "Take more."
+        )
+    return masks
 
 
 def usual_decoder(representations: Iterable[Representation]) -> Decoder:
@@ -252,12 +265,12 @@ def _seen(network: Representation | Trunk, representation: Representation, examp
     return lambda indices: network(images.inputs(examples.positions[indices]).to(device))
 
 
-def _measured(head: nn.Module, seen: Seen, examples: OutlinedExamples, size: int) -> pd.DataFrame:
+def _measured(head: nn.Module, seen: Seen, examples: OutlinedExamples, masks: PackedMasks) -> pd.DataFrame:
     """A row an example: the columns of `Measurements` and the metrics of `segment`."""
     scores: list[Float[Tensor, "batch metrics"]] = []
     for block in _blocks(len(examples), f"outlines of {examples.name}"):
         predicted = (head(seen(block)) > 0)[:, 0].cpu()
-        truth = torch.from_numpy(examples.masks(block, size))
+        truth = torch.from_numpy(masks[block])
         false = predicted.flatten(1).any(1).float().where(~truth.flatten(1).any(1), torch.nan)
         scores.append(torch.stack([iou(predicted, truth), dice(predicted, truth), false], dim=1))
     samples = {"study": examples.ids, "patient": examples.patients}

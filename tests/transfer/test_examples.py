@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data.made_up import make_set
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -16,6 +16,7 @@ from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.prepared import shard_path, write_card, write_shard
 from cxrtutor.data.study import Box, Finding, Report, Study
 from cxrtutor.errors import InputError
+from cxrtutor.transfer import examples as module
 from cxrtutor.transfer.examples import BoxedExamples, LabelledExamples, OutlinedExamples, share_of, shots
 
 MOST = 40
@@ -71,6 +72,7 @@ def test_equal_keys_mean_equal_examples(studies: StudyDataset) -> None:
     assert len({given.key, *(one.key for one in others)}) == 1 + len(others)
 
 
+@settings(max_examples=25)
 @given(targets=any_targets, exclusive=st.booleans(), draw=st.integers(0, 3), data=st.data())
 def test_shares_are_nested_and_hold_every_kind(
     studies: StudyDataset, targets: np.ndarray, exclusive: bool, draw: int, data: st.DataObject
@@ -187,6 +189,26 @@ def test_boxes_lie_where_the_image_does(oblong: StudyDataset) -> None:
         np.testing.assert_allclose(corners[0], seen, atol=0.75)
     only = examples.take([1])
     np.testing.assert_array_equal(only.boxes([0], SIZE)[0][0], examples.boxes([1], SIZE)[0][0])
+
+
+def test_findings_of_many_examples_are_read_some_at_a_time(
+    oblong: StudyDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masks are decoded with the boxes; all at once would fill the memory."""
+    number, read, whole = len(SHAPES), [], StudyDataset.findings
+    examples = BoxedExamples(
+        oblong,
+        np.arange(number),
+        **who(number),
+        names=("x",),
+        findings=(("bright",),),
+        shows=np.ones((number, 1), bool),
+    )
+    expected = [examples.boxes([place], SIZE)[0][0].tolist() for place in range(number)]
+    monkeypatch.setattr(module, "_BLOCK", 2)
+    monkeypatch.setattr(StudyDataset, "findings", lambda self, some: read.append(len(some)) or whole(self, some))
+    assert [corners.tolist() for corners, _ in examples.boxes(range(number), SIZE)] == expected
+    assert read == [2, 2, 1]
 
 
 def test_an_example_without_boxes_has_none(oblong: StudyDataset) -> None:

@@ -196,6 +196,13 @@ class TestOfARepresentation:
         with pytest.raises(InputError, match="do not show both"):
             linear_probe(representation, first_class, first_class)
 
+    def test_where_nothing_can_be_ranked_nothing_is_measured(self, representation, train):
+        alike = np.tile([0.0, 1.0], (len(train), 1))
+        with pytest.raises(InputError, match=r"Of 24 examples of .* in .*one, other.* nothing to rank"):
+            linear_probe(representation, train, dataclasses.replace(train, targets=alike))
+        alike[0, 0] = 1
+        assert linear_probe(representation, train, dataclasses.replace(train, targets=alike)).samples == 48
+
     def test_another_task_cannot_be_tested(self, representation, train):
         with pytest.raises(InputError, match=r"one, other.*another.*same task"):
             linear_probe(representation, train, dataclasses.replace(train, names=("one", "another")))

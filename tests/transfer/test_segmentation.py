@@ -208,14 +208,24 @@ def test_one_example_is_enough_to_learn_and_to_test(imagenet, films):
     assert len(rows) == 1 and rows.dice[0] > 0.5
 
 
-def test_healthy_examples_alone_can_be_tested_on_and_not_learned_from(imagenet, films):
-    healthy = films["test"].take(np.flatnonzero(~films["test"].shows))
-    measured = segment(imagenet, films["train"], healthy, steps=2)
-    assert measured.rows.dice.isna().all() and measured.rows["false mask"].notna().all()
-    with pytest.raises(InputError, match="nothing to learn"):
-        segment(imagenet, healthy, films["test"])
-    with pytest.raises(InputError, match="no examples to test"):
-        segment(imagenet, films["train"], films["test"].take([]))
+@dataclass(frozen=True, eq=False)
+class Emptied(OutlinedExamples):
+    """Examples whose masks are too small for any pixel."""
+
+    def masks(self, indices, size):
+        return np.zeros_like(super().masks(indices, size))
+
+
+def test_where_there_is_nothing_to_learn_or_to_measure_nothing_is_trained(imagenet, films, monkeypatch):
+    """Without one true pixel, Dice is of no number; and this is said before the training and not after it."""
+    monkeypatch.setattr(segmentation.training, "train", None)
+    train, test = films["train"], films["test"]
+    healthy = test.take(np.flatnonzero(~test.shows))
+    for nothing in (healthy, test.take([]), Emptied(**vars(test))):
+        with pytest.raises(InputError, match=f"{len(nothing)} examples of 'test' in .*set shows mass.*to learn"):
+            segment(imagenet, nothing, test)
+        with pytest.raises(InputError, match=f"{len(nothing)} examples of 'test' in .*set shows mass.*to measure"):
+            segment(imagenet, train, nothing)
 
 
 def test_masks_lie_where_images_do(films):

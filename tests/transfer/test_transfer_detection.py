@@ -124,12 +124,26 @@ def test_one_example_with_a_box_is_enough_and_none_too_few(imagenet, films):
     train, test = films["train"], films["test"]
     one = detect(imagenet, train.take([1]), test, steps=3)
     assert one.samples == len(test) and 0 <= average_precision(one) <= 1
-    with pytest.raises(InputError, match="None of 20 examples shows bright and wide or dark and high"):
-        detect(imagenet, train.take(range(0, 60, 3)), test)
+    healthy = train.take(range(0, 60, 3))
+    with pytest.raises(InputError, match=r"None of 20 examples of 'train' in .* shows bright and wide or dark"):
+        detect(imagenet, healthy, test)
+    with pytest.raises(InputError, match=r"None of 20 examples .* nothing to measure"):
+        detect(imagenet, train, healthy)
     with pytest.raises(InputError, match="Trained to find bright and wide, dark and high"):
         detect(imagenet, train, dataclasses.replace(test, names=("a", "b")))
-    with pytest.raises(InputError, match="no examples to test"):
+    with pytest.raises(InputError, match=r"None of 0 examples of 'test' .* nothing to measure"):
         detect(imagenet, train, test.take([]))
+
+
+def test_a_finding_without_a_box_is_no_background(imagenet, films):
+    """A film that shows something but has no box of it, be it for training or for testing."""
+    train, test = films["train"], films["test"]
+    said = test.shows.copy()
+    said[3] = True
+    bare = dataclasses.replace(test, shows=said)
+    for examples in ((bare, test), (train, bare)):
+        with pytest.raises(InputError, match=r"1 show bright and wide or dark and high without a box.*'test-3'"):
+            detect(imagenet, *examples)
 
 
 def test_a_class_that_training_never_shows_is_hardly_ever_found(imagenet, films):
