@@ -65,7 +65,7 @@ class Repeats:
         results: of the repeats.
 
     Raises:
-        InputError: there is none, or they were measured under different protocols or on different patients.
+        InputError: there is none, or they were measured under different protocols or on different samples.
     """
 
     results: tuple[Result, ...]
@@ -76,6 +76,8 @@ class Repeats:
         for what in ("protocol", "patients"):
             if any(getattr(one, what) != getattr(self.results[0], what) for one in self.results):
                 raise InputError(f"These repeats differ in {what} and are not of one measurement.")
+        for one in self.results[1:]:
+            self.results[0].less(one)  # which refuses other samples
 
     @property
     def protocol(self) -> str:

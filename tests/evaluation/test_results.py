@@ -4,7 +4,7 @@ from small_measurements import rows
 
 from cxrtutor.errors import InputError
 from cxrtutor.evaluation.bootstrap import interval, paired_difference
-from cxrtutor.evaluation.measurements import average_runs
+from cxrtutor.evaluation.measurements import Measurements, average_runs
 from cxrtutor.evaluation.results import Repeats, Result
 from cxrtutor.evaluation.tables import ResultTable
 
@@ -63,6 +63,10 @@ def test_repeats_that_cannot_be_averaged_or_paired_are_refused():
         Repeats(())
     with pytest.raises(InputError, match="differ in patients"):
         Repeats((rows(HARD), rows(HARD[:40])))
+    others = rows(HARD)
+    others = Measurements(others.rows.assign(study=others.rows.study + "x"), others.protocol, others.prompts)
+    with pytest.raises(InputError, match="different samples"):
+        Repeats((rows(HARD), others))
     with pytest.raises(InputError, match="2 repeats cannot be paired with 3"):
         repeats([0.0, 1.0]).less(repeats([0.0, 1.0, 2.0]))
 
