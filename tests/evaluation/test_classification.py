@@ -140,6 +140,8 @@ def test_what_cannot_be_paired(change, message):
     a = random_predictions()
     with pytest.raises(InputError, match=message):
         a.less(replace(a, **change))
+    with pytest.raises(InputError, match=message):
+        a.less(a).less(replace(a, **change).less(replace(a, **change)))
 
 
 @pytest.mark.parametrize(

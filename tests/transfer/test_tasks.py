@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,6 +130,19 @@ def test_a_task_finds_its_answers_in_an_owners_set(case: Case, prepared: Callabl
             boxes = examples.boxes(everyone, SIDE)
             assert [bool(len(found)) for found, _ in boxes] == [bool(one[0]) for one in expected.values()]
             assert all(((found >= 0) & (found <= SIDE)).all() and not kinds.any() for found, kinds in boxes)
+
+
+def test_uncertain_labels_count_finding_by_finding_as_in_gloria(tmp_path: Path) -> None:
+    """GLoRIA's: atelectasis, edema and effusion count as present, cardiomegaly and consolidation as absent."""
+    findings = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
+    labels = [dict.fromkeys(findings, -1), {"Edema": 0, "Cardiomegaly": 1}, {"Fracture": -1}, {}]
+    plain = [study(number, "train") for number in range(len(labels))]
+    labelled = [dataclasses.replace(one, labels=given) for one, given in zip(plain, labels, strict=True)]
+    write_shard(path := shard_path(tmp_path, "train", 0), labelled)
+    write_card(tmp_path, [path], {}, name="CheXpert", version="1", licence="none", redistribution=False)
+    examples = TASKS["findings"].examples(str(tmp_path), "train")
+    assert examples.names == findings and examples.ids == ("train-0", "train-1", "train-2"), "one has no labels at all"
+    assert examples.targets.tolist() == [[1, 0, 0, 1, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]
 
 
 def test_every_set_that_a_task_names_is_tried_here() -> None:
