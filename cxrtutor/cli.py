@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .localization.protocols import PerFinding, Protocol
     from .methods.config import DataConfig
     from .methods.model import AlignedModel
+    from .transfer.representation import Representation
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -606,7 +607,8 @@ def transfer(
             metavar="RUN...",
             help="Folders of runs, or 'shipped' for the course's small model; and to compare with, 'random' (a network "
             "of random weights), 'imagenet' (trained on photographs), 'untrained' (that under LSM's heads, which "
-            "nothing has trained). Each row is compared with the first.",
+            "nothing has trained): of the network and image size of the first run's folder here, else of the course's. "
+            "Each row is compared with the first.",
         ),
     ],
     data: Annotated[
@@ -620,7 +622,12 @@ def transfer(
             show_default=False,
         ),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="How often a share is drawn and a head is trained.")] = 1,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How often a share is drawn and a head is trained. By default once.", show_default=False
+        ),
+    ] = None,
     fine_tune: Annotated[
         bool, typer.Option("--fine-tune", metavar="", help="Train the network too, in segmentation and detection.")
     ] = False,
@@ -633,15 +640,29 @@ def transfer(
             show_default=False,
         ),
     ] = None,
-    on: Annotated[
-        str, typer.Option(help="The task of few-shot and zero-shot: 'findings', 'opacity' or 'unseen'.")
-    ] = "findings",
-    prompts: Annotated[
-        str,
+    decoder: Annotated[
+        str | None,
         typer.Option(
-            help="How zero-shot asks: 'name', 'sentence', 'description', 'ensemble', 'name or no', 'sentence or no'."
+            help="Of segmentation: 'unet' over bare CNNs, or 'setr' over any maps. By default the one that suits all "
+            "rows.",
+            show_default=False,
         ),
-    ] = "sentence",
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="The task of few-shot and zero-shot: 'findings' (by default), 'opacity' or 'unseen'.",
+            show_default=False,
+        ),
+    ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            help="How zero-shot asks: 'name', 'sentence' (by default), 'description', 'ensemble', 'name or no', "
+            "'sentence or no'.",
+            show_default=False,
+        ),
+    ] = None,
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
@@ -659,49 +680,97 @@ def transfer(
     """
     from .data.sources.overlaps import shared_films
     from .transfer.comparisons import comparison, retrieval_comparisons, zero_shot_comparison
-    from .transfer.representation import named
     from .transfer.tasks import TASKS, open_split, set_name
+    from .transfer.transfer import check
 
-    name = on if task in ("few-shot", "zero-shot") else task
+    name = (on or "findings") if task in ("few-shot", "zero-shot") else task
     if name not in TASKS and task != "retrieval":
         others = "few-shot, zero-shot and retrieval"
         raise InputError(f"There is no task {name!r}. There are: {', '.join(TASKS)}, {others}.")
+    amount = {"labels": labels, "draws": draws, "on": on, "prompts": prompts}
+    how = {"fine_tune": fine_tune, "steps": steps, "decoder": decoder}
+    _refuse_unused(task, task if task in _USED else TASKS[task].kind, amount | how)
     rows, where = _by_name(runs), {"data": data, "edition": edition}
     if task in ("retrieval", "zero-shot"):
         models = {row: _with_words(run) for row, run in rows.items()}
         if task == "retrieval":
             tables = retrieval_comparisons(models, **where)
         else:
-            tables = {f"{name}, asked by {prompts}": zero_shot_comparison(name, models, prompts=prompts, **where)}
+            way = prompts or "sentence"
+            tables = {f"{name}, asked by {way}": zero_shot_comparison(name, models, prompts=way, **where)}
     else:
-        networks = {row: named(run) for row, run in rows.items()}
-        how = {"draws": draws, "fine_tune": fine_tune, "steps": steps}
         shares = {f"{100 * share:g} % of labels": {"labels": share} for share in labels or (0.01, 0.1, 1.0)}
         amounts = {f"{k} a class": {"shots": k} for k in (1, 4, 16, 64)} if task == "few-shot" else shares
-        tables = {f"{name}, {said}": comparison(name, networks, **one, **how, **where) for said, one in amounts.items()}
+        for one in amounts.values():
+            check(TASKS[name], **one, **how)
+        networks, asked = _networks(rows), {"draws": draws or 1, **how, **where}
+        tuned = ", fine-tuned" if fine_tune else ""
+        tables = {f"{name}, {said}{tuned}": comparison(name, networks, **one, **asked) for said, one in amounts.items()}
     if save:
         results = {title: _results(table) for title, table in tables.items()}
         write_file(save, json.dumps(results, separators=(",", ":"), allow_nan=False) + "\n")
-    shown = set_name(open_split(data, "test", edition).card)
+    studies = open_split(data, "test", edition)
+    shown = set_name(studies.card)
     if as_json:
-        numbers = {title: _intervals(table) for title, table in tables.items()}
-        _print_json({"task": task, "data": shown, "tables": numbers, "shared_films": shared_films([shown])})
+        about = {"task": task, "data": shown, "split": studies.split, "shared_films": shared_films([shown])}
+        _print_json({**about, "tables": {title: _intervals(table) for title, table in tables.items()}})
     else:
         told = [f"{title}\n\n{table}" for title, table in tables.items()]
         typer.echo("\n\n".join([*told, *shared_films([shown])]))
 
 
+_USED = {
+    "few-shot": ("draws", "on"),
+    "zero-shot": ("on", "prompts"),
+    "retrieval": (),
+    "classification": ("labels", "draws"),
+    "segmentation": ("labels", "draws", "fine_tune", "steps", "decoder"),
+    "detection": ("labels", "draws", "fine_tune", "steps"),
+}
+"""Which options of `transfer` a task, or a kind of task, uses beside those that all use."""
+
+
+def _refuse_unused(task: str, kind: str, options: Mapping[str, Any]) -> None:
+    """Refuse what was asked for and would change nothing."""
+    if unused := [_flag(option) for option, value in options.items() if value and option not in _USED[kind]]:
+        used = ", ".join(map(_flag, _USED[kind])) or "none of this kind"
+        raise InputError(f"{task} has no use for {', '.join(unused)}. Options that it has: {used}.")
+
+
+def _flag(option: str) -> str:
+    return "--" + option.replace("_", "-")
+
+
 _WITHOUT_WORDS = ("random", "imagenet", "untrained")
+_NO_FOLDERS = (*_WITHOUT_WORDS, "shipped")
 
 
 def _by_name(runs: Sequence[str]) -> dict[str, str]:
     """What was asked for by the names of its rows: a run's method, with its folder where two have one method."""
     from .pretraining.run import Run
 
-    known = (*_WITHOUT_WORDS, "shipped")
-    methods = {run: run if run in known else Run.open(run).config.method for run in runs}
-    shared = [method for method, number in Counter(methods.values()).items() if number > 1]
-    return {f"{one} ({Path(run).name})" if one in shared else one: run for run, one in methods.items()}
+    if twice := _several(run if run in _NO_FOLDERS else os.path.abspath(run) for run in runs):
+        raise InputError(f"{twice[0]} is named twice, and would be compared with itself. Name it once.")
+    methods = {run: run if run in _NO_FOLDERS else Run.open(run).config.method for run in runs}
+    shared = _several(methods.values())
+    names = {run: f"{one} ({Path(run).name})" if one in shared else one for run, one in methods.items()}
+    alike = _several(names.values())
+    return {f"{methods[run]} ({run})" if one in alike else one: run for run, one in names.items()}
+
+
+def _several(names: Iterable[str]) -> list[str]:
+    return [name for name, number in Counter(names).items() if number > 1]
+
+
+def _networks(rows: Mapping[str, str]) -> dict[str, Representation]:
+    """The representations of the rows; those to compare with are of the network and image size of the first folder."""
+    from .pretraining.run import Run
+    from .transfer.representation import named
+
+    folders = [run for run in rows.values() if run not in _NO_FOLDERS]
+    like = Run.open(folders[0]).config.model if folders else None
+    networks = {row: named(run, like) for row, run in rows.items()}
+    return {one.name if rows[row] in _WITHOUT_WORDS else row: one for row, one in networks.items()}
 
 
 def _with_words(run: str) -> AlignedModel:

@@ -33,10 +33,11 @@ from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small
 from transfer.small_tasks import small_teaching_set
 
 import cxrtutor
-from cxrtutor import cli, guard
+from cxrtutor import cli, guard, store
 from cxrtutor.data.images import read_image
 from cxrtutor.data.sources.pydicom_radiograph import radiograph_path
 from cxrtutor.encoders.features import ImageFeatures
+from cxrtutor.errors import InputError
 from cxrtutor.evaluation.controls import CONTROLS
 from cxrtutor.evaluation.measurements import METRICS, Measurements
 from cxrtutor.localization.protocols import PROTOCOLS
@@ -417,11 +418,13 @@ class TestTransfer:
     ) -> None:
         asked = ("transfer", "opacity", "random", run, "--data", teaching, "--labels", "0.5", "--labels", "1")
         told = cxrtutor_(*asked, "--draws", "2", "--save", tmp_path / "results.json", "--json").json
-        assert (told["task"], told["data"], told["shared_films"]) == ("opacity", "teaching set", [])
+        about = {key: told[key] for key in ("task", "data", "split", "shared_films")}
+        assert about == {"task": "opacity", "data": "teaching set", "split": "test", "shared_films": []}
         assert list(told["tables"]) == ["opacity, 50 % of labels", "opacity, 100 % of labels"]
         saved = json.loads((tmp_path / "results.json").read_text())
         for title, rows in told["tables"].items():
-            assert list(rows) == ["random", "lsm"] and rows["random"]["difference"] == {}
+            random = "random (efficientnet-lite0, 64 pixels)"
+            assert list(rows) == [random, "lsm"] and rows[random]["difference"] == {}
             one, other = (rows[name]["overall"]["auroc"]["value"] for name in rows)
             assert rows["lsm"]["difference"]["auroc"]["value"] == pytest.approx(other - one)
             assert {name: len(results) for name, results in saved[title].items()} == dict.fromkeys(
@@ -430,7 +433,9 @@ class TestTransfer:
         text = cxrtutor_(*asked).out
         assert "opacity, 100 % of labels" in text and "Δ AUROC" in text and "MGCA (100% of labels)" in text
 
-    def test_few_examples_words_and_retrieval(self, cxrtutor_: Callable[..., Ended], run: str, teaching: Path) -> None:
+    def test_few_examples_words_and_retrieval(
+        self, cxrtutor_: Callable[..., Ended], run: str, teaching: Path, tmp_path: Path
+    ) -> None:
         few = cxrtutor_("transfer", "few-shot", run, "--on", "unseen", "--data", teaching, "--json").json["tables"]
         assert list(few) == [f"unseen, {k} a class" for k in (1, 4, 16, 64)]
         words = cxrtutor_("transfer", "zero-shot", run, "--data", teaching, "--json").json["tables"]
@@ -444,6 +449,11 @@ class TestTransfer:
         other.symlink_to(run)
         assert cli._by_name([run, "random"]) == {"lsm": run, "random": "random"}
         assert cli._by_name([run, str(other)]) == {f"lsm ({Path(run).name})": run, "lsm (other)": str(other)}
+        (elsewhere := tmp_path / "elsewhere").mkdir()
+        (namesake := elsewhere / Path(run).name).symlink_to(run)
+        assert cli._by_name([run, str(namesake)]) == {f"lsm ({run})": run, f"lsm ({namesake})": str(namesake)}
+        with pytest.raises(InputError, match="named twice"):
+            cli._by_name([run, f"{run}/"])
 
     @pytest.mark.parametrize(
         ("arguments", "says"),
@@ -454,7 +464,16 @@ class TestTransfer:
             (("zero-shot", "imagenet"), "'imagenet' was never shown a report"),
             (("retrieval", "untrained"), "'untrained' was never shown a report"),
             (("opacity", "random", "--labels", "10"), "A share of 10.0 of the labels cannot be taken"),
-            (("opacity", "random", "--fine-tune"), "'opacity' is a linear probe"),
+            (("opacity", "random", "--labels", "1", "--labels", "nan"), "A share of nan of the labels cannot be taken"),
+            (("opacity", "random", "random"), "random is named twice"),
+            (("opacity", "random", "--fine-tune"), "opacity has no use for --fine-tune. Options that it has: --labels"),
+            (("opacity-boxes", "random", "--decoder", "setr"), "opacity-boxes has no use for --decoder"),
+            (("opacity-masks", "random", "--decoder", "u-net"), "There is no decoder 'u-net'. Choose one of: setr"),
+            (("opacity-masks", "random", "--on", "findings", "--prompts", "name"), "no use for --on, --prompts."),
+            (("few-shot", "random", "--labels", "0.1"), "few-shot has no use for --labels"),
+            (("zero-shot", "shipped", "--draws", "1"), "zero-shot has no use for --draws. Options that it has: --on"),
+            (("retrieval", "shipped", "--steps", "3"), "retrieval has no use for --steps. Options that it has: none"),
+            (("few-shot", "random", "--on", "opacity-masks"), "'opacity-masks' is segmentation"),
         ],
     )
     def test_what_is_wrong_is_told(
@@ -462,6 +481,15 @@ class TestTransfer:
     ) -> None:
         ended = cxrtutor_("transfer", *arguments, "--data", teaching)
         assert ended.status == 2 and says in " ".join(ended.err.replace("│", " ").split())
+        assert not (store.home() / "transfer").exists(), "nothing is computed before all is checked"
+
+    def test_a_run_s_table_of_outlines_says_how_it_was_made(
+        self, cxrtutor_: Callable[..., Ended], run: str, teaching: Path
+    ) -> None:
+        asked = ("opacity-masks", run, "--data", teaching, "--labels", "1", "--steps", "2", "--fine-tune")
+        text = cxrtutor_("transfer", *asked).out
+        assert text.startswith("opacity-masks, 100 % of labels, fine-tuned\n\n")
+        assert "protocol segmentation by setr" in text
 
 
 def planted(shape: tuple[int, int], row: int, column: int, reach: int) -> np.ndarray:
