@@ -35,6 +35,7 @@ class ResultTable:
             was measured. That is a table about protocols and not about methods.
         published: figures that stand below a rule; see `beside`.
         dataset: what the rows were measured on, said where published figures of other sets stand below.
+        remarks: what else the caption has to say of all rows.
         unit: whose ids the intervals are over: patients, or images where a set does not say whose they are.
 
     Raises:
@@ -49,6 +50,7 @@ class ResultTable:
     published: Sequence[Published] = ()
     dataset: str = "this set"
     unit: str = "patients"
+    remarks: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         protocols = {name: measured.protocol for name, measured in self.methods.items()}
@@ -119,7 +121,7 @@ class ResultTable:
         caption = f"Macro mean over findings (95 % interval over {drawn}), {under}"
         if self.reference is not None:
             caption += f"; Δ: less {self.reference} on the same samples"
-        return caption
+        return "; ".join([caption, *self.remarks])
 
     @property
     def note(self) -> str:

@@ -19,6 +19,9 @@ from .tasks import Task, open_split, set_name, task_named
 from .transfer import repeated
 from .zero_shot import zero_shot
 
+_FINE_TUNED = "fine-tuned: a copy of each network learned with its head"
+_NO_TEST = "measured on the validation split, as the set has none for testing"
+
 
 def comparison(
     task: Task | str,
@@ -28,6 +31,7 @@ def comparison(
     edition: str = "full",
     labels: float = 1.0,
     shots: int | None = None,
+    fine_tune: bool = False,
     decoder: Decoder | None = None,
     **how: Any,
 ) -> ResultTable:
@@ -42,6 +46,7 @@ def comparison(
         edition: of the teaching set.
         labels: the share of the training examples.
         shots: in place of a share.
+        fine_tune: whether a copy of each representation learns with its head; the caption then says so.
         decoder: of segmentation alone; by default the one that suits all rows (`segmentation.usual_decoder`).
         how: what else `repeated` takes.
 
@@ -51,11 +56,12 @@ def comparison(
     task = task_named(task) if isinstance(task, str) else task
     if task.kind == "segmentation" and decoder is None:
         decoder = usual_decoder(representations.values())
-    asked = {"data": data, "edition": edition, "labels": labels, "shots": shots, "decoder": decoder, **how}
+    where, amount = {"data": data, "edition": edition}, {"labels": labels, "shots": shots}
+    asked = {**where, **amount, "fine_tune": fine_tune, "decoder": decoder, **how}
     rows = {name: repeated(task, one, **asked) for name, one in representations.items()}
     rows = {name: one.results[0] if len(one.results) == 1 else one for name, one in rows.items()}
     test = task.examples(data, "test", edition)
-    table = _table(rows, [task.metric], test)
+    table = _table(rows, [task.metric], test, [_FINE_TUNED] if fine_tune else [])
     figures = task.published(labels) if shots is None else []
     return table.beside(figures, dataset=set_name(test.studies.card)) if figures else table
 
@@ -110,9 +116,16 @@ def retrieval_comparisons(
     }
 
 
-def _table(rows: Mapping[str, Result | Repeats], metrics: Sequence[str], shown: Examples | StudyDataset) -> ResultTable:
+def _table(
+    rows: Mapping[str, Result | Repeats],
+    metrics: Sequence[str],
+    shown: Examples | StudyDataset,
+    remarks: Sequence[str] = (),
+) -> ResultTable:
     """Rows less the first, over patients where a set knows whom its images show."""
     ids, patients = (shown.ids(), shown.patients()) if isinstance(shown, StudyDataset) else (shown.ids, shown.patients)
     reference = next(iter(rows)) if len(rows) > 1 else None
     unit = "images" if list(patients) == list(ids) else "patients"
-    return ResultTable(rows, metrics, reference=reference, unit=unit)
+    studies = shown if isinstance(shown, StudyDataset) else shown.studies
+    held_out = [_NO_TEST] if studies.split == "validation" else []
+    return ResultTable(rows, metrics, reference=reference, unit=unit, remarks=(*remarks, *held_out))

@@ -261,11 +261,18 @@ def test_heads_or_a_transformer_in_one_row_rule_out_a_unet_in_all(network: Repre
         assert segmentation.usual_decoder(rows) == "setr"
 
 
-def test_intervals_are_over_images_where_nobody_knows_the_patients(
-    prepared: Callable[[str], Path], network: Representation, data: str
-) -> None:
-    assert comparison("object-boxes", {"a": network}, data=str(prepared("object_cxr"))).unit == "images"
-    assert comparison("object-boxes", {"a": network}, data=data).unit == "patients"
+def test_a_table_says_what_the_set_lacks(prepared: Callable[[str], Path], network: Representation, data: str) -> None:
+    objects = comparison("object-boxes", {"a": network}, data=str(prepared("object_cxr")))
+    assert objects.unit == "images", "nobody knows the patients"
+    assert objects.caption.endswith("; measured on the validation split, as the set has none for testing")
+    ours = comparison("object-boxes", {"a": network}, data=data)
+    assert ours.unit == "patients" and "validation" not in str(ours)
+
+
+def test_a_table_says_that_networks_were_fine_tuned(data: str, network: Representation) -> None:
+    for fine_tune in (False, True):
+        table = comparison("pneumothorax-masks", {"a": network}, data=data, fine_tune=fine_tune)
+        assert ("fine-tuned: a copy of each network" in table.caption) is fine_tune
 
 
 def test_words_do_not_tell_where(data: str) -> None:
