@@ -10,6 +10,7 @@ import pytest
 import torch
 from alignment.batches import paired
 from small_runs import small_config, use_small_text_encoder
+from transfer.small_tasks import small_teaching_set
 
 from cxrtutor.alignment import (
     GlobalAlignment,
@@ -20,10 +21,15 @@ from cxrtutor.alignment import (
     TokenAlignment,
     TransportAlignment,
 )
+from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.masks import patch_mask
-from cxrtutor.methods.config import load_config
+from cxrtutor.methods.config import ImageEncoderConfig, load_config
 from cxrtutor.methods.registry import METHODS, method
 from cxrtutor.pretraining.loop import Training, pretrain
+from cxrtutor.transfer.detection import detect
+from cxrtutor.transfer.representation import all_vectors, trunk
+from cxrtutor.transfer.segmentation import segment
+from cxrtutor.transfer.tasks import TASKS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -141,3 +147,39 @@ def test_a_recipe_at_paper_scale_takes_real_steps(path: Path) -> None:
     # Prototypes stay in the first epoch; a gradient of the pooled map alone reaches no other depth.
     changed = {name for name, p in training.named_parameters() if name in before and not torch.equal(p, before[name])}
     assert {name.split(".")[1] for name in changed} >= {"image_encoder", "text_encoder", "image_projection"}
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+@pytest.mark.parametrize("task", ["opacity-masks", "opacity-boxes"])
+def test_a_task_gives_what_it_gives_on_the_processor(task: str, fine_tune: bool, tmp_path: Path, home: Path) -> None:
+    folder = str(small_teaching_set(tmp_path / "set"))
+    train, test = (TASKS[task].examples(folder, split) for split in ("train", "test"))
+    engine = segment if task.endswith("masks") else detect
+    found = []
+    for device in ("cpu", "cuda"):
+        given = trunk(ImageEncoderConfig(pretrained=False), "random", image_size=64).to(device)
+        before = given.key
+        found.append(engine(given, train, test, fine_tune=fine_tune, steps=3))
+        assert given.key == before and given.encoder.device.type == device
+    found[0].less(found[1])  # which refuses other samples
+    once = np.ones((1, len(found[0].patients)))
+    values = [one.statistic(TASKS[task].metric, once)[0] for one in found]
+    np.testing.assert_allclose(*values, atol=0.1)  # three steps from one start; sums differ in order
+
+
+def test_a_unet_over_a_trained_network_runs(tmp_path: Path, home: Path) -> None:
+    folder = str(small_teaching_set(tmp_path / "set"))
+    train, test = (TASKS["opacity-masks"].examples(folder, split) for split in ("train", "test"))
+    given = trunk(ImageEncoderConfig(pretrained=False, trainable=True), "trained", image_size=64).to("cuda")
+    assert segment(given, train, test, decoder="unet", steps=2).samples == len(test)
+
+
+def test_vectors_are_those_of_the_processor(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second cache folder, as equal networks would else find each other's vectors."""
+    studies = StudyDataset(small_teaching_set(tmp_path / "set"), "train")
+    found = []
+    for device in ("cpu", "cuda"):
+        monkeypatch.setenv("CXRTUTOR_HOME", str(home / device))
+        given = trunk(ImageEncoderConfig(pretrained=False, trainable=True), "trained", image_size=64).to(device)
+        found.append(all_vectors(given, studies))
+    np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-3)

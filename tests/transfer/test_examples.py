@@ -72,7 +72,7 @@ def test_equal_keys_mean_equal_examples(studies: StudyDataset) -> None:
     assert len({given.key, *(one.key for one in others)}) == 1 + len(others)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(targets=any_targets, exclusive=st.booleans(), draw=st.integers(0, 3), data=st.data())
 def test_shares_are_nested_and_hold_every_kind(
     studies: StudyDataset, targets: np.ndarray, exclusive: bool, draw: int, data: st.DataObject
