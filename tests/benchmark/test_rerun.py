@@ -20,6 +20,8 @@ from cxrtutor.evaluation.results import Repeats, Result
 from cxrtutor.transfer.tasks import task_named
 
 RECORDS = Path("chapters/records")
+LEAST = 0.02
+"""Of any metric, what is not held against a result of another day."""
 TRIALS = {trial.file: trial for trials in load_experiments("configs/experiments.yaml").values() for trial in trials}
 
 
@@ -65,8 +67,8 @@ def test_a_record_that_is_drawn_can_be_made_again(
     again = recorded(drawn, RECORDS, rerun=True)
     for what, metric, before, after in compared(record, again):
         limits, value = interval(before, metric), interval(after, metric, resamples=1).value
-        # As wide again: another processor sums in another order too.
-        most = limits.high - limits.low
+        # As wide again: another processor sums in another order too. Where all is near nothing, so is the interval.
+        most = max(limits.high - limits.low, LEAST)
         assert abs(value - limits.value) <= most, (
             f"{drawn.file}, {what}: {metric} was {limits} and is {value:.3f} today"
         )
