@@ -2201,7 +2201,7 @@ _QUARTERS[5:7, 5:7] = True  # the middle of one
     ],
 )
 def on_grid(answer):
-    """Segmentation and detection: what whole cells can make of a mask."""
+    """Segmentation and detection: the mask of whole cells that has the most pixels right."""
     truth, side = arguments = on_grid.inputs[0]
     given = answer(*arguments)
     yield np.shape(given) == (2, 2), "A value a cell. Enlarge it: as many pixels as the truth has."
