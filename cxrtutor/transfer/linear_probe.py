@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from ..evaluation.classification import Predictions
@@ -114,6 +115,9 @@ def _probabilities(
     if len(there) < 2:
         probabilities[:, there] = 1.0
         return probabilities if len(there) else probabilities + 1 / number
-    fitted = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE).fit(given, classes)
-    probabilities[:, fitted.classes_] = fitted.predict_proba(asked)
+    # Matrices as small as these gain nothing from threads, which wait for one another on a machine that is busy: with
+    # two, nine probes have taken twenty times as long.
+    with threadpool_limits(1):
+        fitted = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE).fit(given, classes)
+        probabilities[:, fitted.classes_] = fitted.predict_proba(asked)
     return probabilities
