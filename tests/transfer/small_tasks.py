@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,14 @@ def study(index: int, split: str) -> Study:
 
 def small_teaching_set(folder: Path) -> Path:
     """A prepared set of such studies."""
+    return small_set(folder, "teaching set, small edition", COUNTS, study)
+
+
+def small_set(folder: Path, name: str, counts: Mapping[str, int], study: Callable[[int, str], Study]) -> Path:
+    """A prepared set of so many studies a split, made by number and split."""
     shards = []
-    for split, count in COUNTS.items():
+    for split, count in counts.items():
         shards.append(shard_path(folder, split, 0))
         write_shard(shards[-1], [study(index, split) for index in range(count)])
-    name = "teaching set, small edition"
-    write_card(folder, shards, {"small": COUNTS}, name=name, version="1", licence="CC0-1.0", redistribution=True)
+    write_card(folder, shards, {name: counts}, name=name, version="1", licence="CC0-1.0", redistribution=True)
     return folder

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from small_tasks import small_set
 
 from cxrtutor.data.dataset import StudyDataset
-from cxrtutor.data.prepared import shard_path, write_card, write_shard
 from cxrtutor.data.study import Finding, Report, Study
 from cxrtutor.encoders.image import image_encoder
 from cxrtutor.encoders.projection import ImageProjection
@@ -45,14 +45,7 @@ def film(index: int, split: str) -> Study:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OutlinedExamples]:
-    folder = tmp_path_factory.mktemp("films") / "set"
-    paths = []
-    for split, count in COUNTS.items():
-        paths.append(shard_path(folder, split, 0))
-        write_shard(paths[-1], [film(index, split) for index in range(count)])
-    write_card(
-        folder, paths, {"outlined films": COUNTS}, name="films", version="1", licence="CC0-1.0", redistribution=True
-    )
+    folder = small_set(tmp_path_factory.mktemp("films") / "set", "outlined films", COUNTS, film)
     return {split: outlined(StudyDataset(folder, split)) for split in COUNTS}
 
 

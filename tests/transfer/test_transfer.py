@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -278,3 +278,29 @@ def test_a_table_says_that_networks_were_fine_tuned(data: str, network: Represen
 def test_words_do_not_tell_where(data: str) -> None:
     with pytest.raises(InputError, match="'opacity-boxes' is detection"):
         zero_shot_comparison("opacity-boxes", {}, data=data)
+
+
+@dataclass(frozen=True)
+class Halved(Task):
+    """A task of the same name that has the first half of the examples of one split alone; the other is whole."""
+
+    halved: str = ""
+
+    def examples(self, data: str, split: str, edition: str = "full") -> Examples:
+        whole = super().examples(data, split, edition)
+        return whole.take(range(len(whole) // 2)) if split == self.halved else whole
+
+
+def halved(split: str) -> Halved:
+    task = TASKS["opacity"]
+    return Halved(**{field.name: getattr(task, field.name) for field in fields(Task)}, halved=split)
+
+
+def test_other_test_films_give_another_result(data: str, network: Representation, home: Path) -> None:
+    whole, half = (transfer(halved(split), network, data=data) for split in ("", "test"))
+    assert (len(whole.study), len(half.study)) == (COUNTS["test"], COUNTS["test"] // 2)
+
+
+def test_other_training_films_give_another_result(data: str, network: Representation, home: Path) -> None:
+    whole, half = (transfer(halved(split), network, data=data) for split in ("", "train"))
+    assert whole.study == half.study and (whole.scores != half.scores).any()

@@ -8,11 +8,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from small_tasks import small_set
 from torchvision.ops import box_iou
 
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.geometry import Box
-from cxrtutor.data.prepared import shard_path, write_card, write_shard
 from cxrtutor.data.study import Finding, Report, Study
 from cxrtutor.encoders.projection import ImageProjection
 from cxrtutor.encoders.weights import fingerprint
@@ -48,14 +48,7 @@ def film(index: int, split: str) -> Study:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, BoxedExamples]:
-    folder = tmp_path_factory.mktemp("films") / "set"
-    paths = []
-    for split, count in COUNTS.items():
-        paths.append(shard_path(folder, split, 0))
-        write_shard(paths[-1], [film(index, split) for index in range(count)])
-    write_card(
-        folder, paths, {"boxed films": COUNTS}, name="films", version="1", licence="CC0-1.0", redistribution=True
-    )
+    folder = small_set(tmp_path_factory.mktemp("films") / "set", "boxed films", COUNTS, film)
     return {split: boxed(StudyDataset(folder, split)) for split in COUNTS}
 
 
