@@ -146,10 +146,36 @@ class OptimizationConfig(Strict):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
 
+class ComputeConfig(Strict):
+    """How a run is computed, where what it computes stays the same: no part of a run's key.
+
+    So a run that did not fit goes on in smaller pieces from where it stopped. What differs is rounding (and, with
+    `piece`, that trained batch normalisation sees each piece by itself, and dropout draws in another order).
+
+    Attributes:
+        workers: processes that read the data; 0 reads in the training process itself.
+        piece: how many pairs a process sends through the encoders at a time, the contrast being over the whole batch
+            all the same (cached gradients, arXiv 2101.06983); None for all at once.
+        recompute: of every block of a trained encoder only its input is kept for the backward pass, which runs the
+            block once more (activation checkpointing, arXiv 1604.06174).
+        channels_last: images and maps lie in memory channel by channel last, as a GPU's convolutions like them.
+        compile: trained encoders go through `torch.compile`, block by block.
+        fused: the optimiser changes all weights in one kernel.
+    """
+
+    workers: int = Field(default=0, ge=0)
+    piece: int | None = Field(default=None, gt=0)
+    recompute: bool = False
+    channels_last: bool = False
+    compile: bool = False
+    fused: bool = False
+
+
 class RunConfig(Strict):
     """One pre-training run, whole.
 
     `alignment` holds the settings of the method's own objectives; the method checks them (`methods.registry`).
+    `compute` says how it is computed, and not what: it may change while a run is interrupted.
     """
 
     method: str
@@ -158,6 +184,7 @@ class RunConfig(Strict):
     model: ModelConfig = ModelConfig()
     alignment: dict[str, Any] = {}
     optimization: OptimizationConfig = OptimizationConfig()
+    compute: ComputeConfig = ComputeConfig()
 
 
 def load_config(path: Path | str, changes: Mapping[str, Any] | None = None) -> RunConfig:

@@ -98,10 +98,13 @@ class Pairs:
 
 def run_key(config: RunConfig) -> dict[str, Any]:
     """Everything a run depends on: what differs from the defaults, the data, and this loop's version, which stands for
-    the defaults too. So a setting that is added later, and left at its default, leaves every earlier run valid."""
+    the defaults too. So a setting that is added later, and left at its default, leaves every earlier run valid.
+
+    How a run is computed (`compute`) is no part of it.
+    """
     settings = method(config.method).settings_of(config)
     data = studies_key(config.data.set, "train", config.data.edition)
-    chosen = config.model_dump(mode="json", exclude_defaults=True)
+    chosen = config.model_dump(mode="json", exclude_defaults=True, exclude={"compute"})
     alignment = settings.model_dump(mode="json", exclude_defaults=True)
     return {"config": chosen | {"alignment": alignment}, "data": data, "version": VERSION}
 
