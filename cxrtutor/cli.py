@@ -82,7 +82,11 @@ def _defined(numbers: dict[str, float]) -> dict[str, float | None]:
 @data_app.command("make")
 def data_make(
     edition: Annotated[
-        str, typer.Option(help="'full' (4,500 studies) or 'quick' (600, for trying things out).")
+        str,
+        typer.Option(
+            help="'full' (4,500 studies), 'quick' (600, for trying things out), or 'other-room' (1,700 taken in another "
+            "room, to train on)."
+        ),
     ] = "full",
     workers: Annotated[int, typer.Option(min=1, help="Processes; each takes about 0.9 GB of memory.")] = 2,
     as_json: AsJson = False,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..methods.config import RunConfig, Strict, load_config, read_yaml, validated
+from ..methods.config import Edition, RunConfig, Strict, load_config, read_yaml, validated
 
 Stage = Literal["trained", "untrained", "trunk"]
 
@@ -52,10 +52,18 @@ class TransferSpec(Strict):
         }
 
 
+class MeasuredOn(Strict):
+    """Another set than the one a run was trained on: an edition of the teaching set, or a prepared set's folder."""
+
+    set: str = "teaching"
+    edition: Edition = "full"
+
+
 class ExperimentSpec(Strict):
     """One experiment as its file has it; `retrieval` names a split on which films and reports look for each other.
 
-    One with `transfer` is measured on these tasks, and on nothing else.
+    It is measured on the set that its runs were trained on, or `on` another. One with `transfer` is measured on these
+    tasks, and on nothing else.
     """
 
     runs: dict[str, RunSpec]
@@ -64,6 +72,7 @@ class ExperimentSpec(Strict):
     protocol: str = "afloc"
     prompts: str = "precise"
     retrieval: str | None = None
+    on: MeasuredOn | None = None
     transfer: TransferSpec | None = None
 
 
@@ -82,6 +91,13 @@ class Trial:
     findings: tuple[str, ...] = ()
     stage: Stage = "trained"
     transfer: TransferSpec | None = None
+    on: MeasuredOn | None = None
+
+    @property
+    def measured_on(self) -> tuple[str, str]:
+        """The set it is measured on, and the set's edition."""
+        chosen = self.on or self.config.data
+        return chosen.set, chosen.edition
 
     @property
     def file(self) -> str:
@@ -116,6 +132,7 @@ def _trials(name: str, spec: ExperimentSpec, folder: Path) -> list[Trial]:
             findings=recipe.findings,
             stage=recipe.stage,
             transfer=spec.transfer,
+            on=spec.on,
         )
         for run, recipe in spec.runs.items()
         for seed in spec.seeds

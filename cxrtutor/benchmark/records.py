@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, store
-from ..data.sets import open_studies
+from ..data.dataset import StudyDataset
+from ..data.sets import open_studies, studies_key
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.measurements import Measurements
@@ -99,6 +100,8 @@ def trial_key(trial: Trial) -> str:
         measured["retrieval"] = trial.retrieval
     if trial.findings:
         measured["findings"] = trial.findings
+    if trial.on is not None:
+        measured["on"] = [studies_key(trial.on.set, split, trial.on.edition) for split in trial.splits]
     if trial.transfer is not None:
         from ..transfer.tasks import task_named
         from ..transfer.transfer import settings
@@ -126,7 +129,7 @@ def _run_transfer(trial: Trial) -> Record:
     from ..transfer.transfer import repeated
 
     run = pretrain(trial.config) if trial.stage == "trained" else None
-    given, data = _given(trial, run), {"data": trial.config.data.set, "edition": trial.config.data.edition}
+    given, data = _given(trial, run), dict(zip(("data", "edition"), trial.measured_on, strict=True))
     cases = trial.transfer.cases().items()
     return Record(
         about=_about(trial, run),
@@ -164,8 +167,8 @@ def _about(trial: Trial, run: Run | None) -> dict[str, Any]:
 
 
 def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements:
-    """`model` on a split of the trial's set, by the trial's protocol and prompts."""
-    studies = open_studies(trial.config.data.set, split, trial.config.data.edition)
+    """`model` on a split of the set that the trial is measured on, by the trial's protocol and prompts."""
+    studies = _studies(trial, split)
     measured = evaluate(model, model.image_source(studies), studies, trial.protocol, trial.prompts)
     return measured.of_findings(trial.findings) if trial.findings else measured
 
@@ -174,8 +177,13 @@ def retrieval_of_model(model: AlignedModel, trial: Trial) -> dict[str, Measureme
     """How `model` retrieves, by direction, on the split that the trial names for it; nothing where it names none."""
     if trial.retrieval is None:
         return {}
-    studies = open_studies(trial.config.data.set, trial.retrieval, trial.config.data.edition)
+    studies = _studies(trial, trial.retrieval)
     return measure_retrieval(score_tables(model, studies), studies)
+
+
+def _studies(trial: Trial, split: str) -> StudyDataset:
+    name, edition = trial.measured_on
+    return open_studies(name, split, edition)
 
 
 def recorded(trial: Trial, folder: Path, *, rerun: bool = False) -> Record:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
+Edition = Literal["full", "quick", "other-room"]
 
 
 class Strict(BaseModel):
@@ -68,7 +69,7 @@ class DataConfig(Strict):
     """
 
     set: str = "teaching"
-    edition: Literal["full", "quick"] = "full"
+    edition: Edition = "full"
     subset: int | None = Field(default=None, gt=0)
     without: tuple[str, ...] = ()
     text: TrainingText = TrainingText()

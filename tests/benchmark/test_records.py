@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from small_experiments import write_experiments
+from small_runs import small_set
 
 from cxrtutor.benchmark import records
-from cxrtutor.benchmark.experiments import Trial, load_experiments
+from cxrtutor.benchmark.experiments import MeasuredOn, Trial, load_experiments
 from cxrtutor.benchmark.records import Record, recorded, run_missing, run_trial, trial_key
 from cxrtutor.errors import InputError
 from cxrtutor.pretraining import loop
@@ -61,6 +62,14 @@ def test_a_run_is_measured_on_the_findings_that_it_names(trials: Sequence[Trial]
     assert set(some.measurements["test"].rows.finding) == {"effusion"}
     expected = everything.measurements["test"].of_findings(["effusion"]).rows
     pd.testing.assert_frame_equal(some.measurements["test"].rows, expected)
+
+
+def test_a_run_may_be_measured_on_another_set(trials: Sequence[Trial], tmp_path: Path) -> None:
+    elsewhere = replace(trials[0], on=MeasuredOn(set=str(small_set(tmp_path / "other", {"test": 2}))))
+    home, away = run_trial(trials[0]), run_trial(elsewhere)
+    assert away.about["config"] == home.about["config"] and away.curve == home.curve
+    assert 0 < away.measurements["test"].samples < home.measurements["test"].samples
+    assert away.about["key"] != home.about["key"]
 
 
 def test_its_curve_is_the_logs_mean_of_every_epoch(trials: Sequence[Trial], tmp_path: Path) -> None:

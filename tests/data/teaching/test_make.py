@@ -78,6 +78,22 @@ def test_equal_draws_are_equal_studies():
     assert not np.array_equal(make_study("train", 3).image, make_study("test", 3).image)
 
 
+def test_another_room_takes_other_films_of_the_same_findings():
+    here, there = make_study("train", 3), make_study("train", 3, other_room=True)
+    assert here.id == "teaching-train-00003" and there.id == "teaching-other-room-train-00003"
+    assert [f.name for f in there.findings] == [f.name for f in here.findings] != []
+    assert not np.array_equal(there.image, here.image)
+
+
+def test_an_edition_of_another_room_has_none_but_its_films(home, monkeypatch):
+    monkeypatch.setitem(make.EDITIONS, "other-room", {"train": 2})
+    studies = teaching_set("train", "other-room")
+    assert [study.id for study in studies] == [f"teaching-other-room-train-0000{number}" for number in range(2)]
+    np.testing.assert_allclose(studies[1].image, make_study("train", 1, other_room=True).image, atol=1 / 256)
+    with pytest.raises(InputError, match=r"\(other-room\) has no split 'test'. It has: train"):
+        teaching_set("test", "other-room")
+
+
 def test_a_killed_run_is_taken_up(home, reference, tmp_path):
     process = started(home, tmp_path / "script.py")
     until = time.monotonic() + 60
@@ -103,7 +119,7 @@ def test_two_processes_may_race(home, reference, tmp_path):
 def test_unknown_splits_and_editions_are_told():
     with pytest.raises(InputError, match=r"'tests'.*train, validation, test, unseen, shifted"):
         teaching_set("tests", "tiny")
-    with pytest.raises(InputError, match=r"'medium'.*full, quick"):
+    with pytest.raises(InputError, match=r"'medium'.*full, quick, other-room"):
         make_teaching_set("medium")
 
 
