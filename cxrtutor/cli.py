@@ -84,8 +84,8 @@ def data_make(
     edition: Annotated[
         str,
         typer.Option(
-            help="'full' (4,500 studies), 'quick' (600, for trying things out), or 'other-room' (1,700 taken in another "
-            "room, to train on)."
+            help="'full' (4,500 studies), 'quick' (600, for trying things out), or 'other-room' (1,700 taken in "
+            "another room, to train on)."
         ),
     ] = "full",
     workers: Annotated[int, typer.Option(min=1, help="Processes; each takes about 0.9 GB of memory.")] = 2,
