@@ -15,9 +15,12 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def noting_input(module: nn.Module) -> Iterator[list[Tensor]]:
-    """While this lasts, the first argument of every call of `module` is appended to the list."""
+def noting_input(module: nn.Module | None) -> Iterator[list[Tensor]]:
+    """While this lasts, the first argument of every call of `module`, if there is one, is appended to the list."""
     noted: list[Tensor] = []
+    if module is None:
+        yield noted
+        return
     hook = module.register_forward_pre_hook(lambda _, given: noted.append(given[0]))
     try:
         yield noted

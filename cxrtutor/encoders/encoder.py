@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from .weights import fingerprint
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """A network under a name.
 
     A frozen encoder is a fixed function: no gradient, no dropout, no moving batch statistics, no mixed precision, not
@@ -24,7 +25,10 @@ class Encoder(nn.Module):
     Attributes:
         name: what the encoder is asked for by.
         trainable: whether training may change it.
+        cls_attention: whether its features say what the network's [CLS] attends to, in its last block.
     """
+
+    cls_attention: bool = False
 
     def __init__(self, name: str, network: nn.Module, trainable: bool, fixed: Sequence[nn.Module] = ()) -> None:
         super().__init__()
@@ -40,6 +44,10 @@ class Encoder(nn.Module):
         for part in self._fixed:
             part.eval()
         return self
+
+    @abstractmethod
+    def blocks(self) -> list[nn.Module]:
+        """The blocks that the network is a row of, from first to last."""
 
     def changeable_state(self) -> dict[str, Tensor]:
         """What of `state_dict` training can change: nothing of a frozen encoder."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,7 +23,7 @@ Pooled = Literal["mean", "cls"]
 """What an image is as one vector."""
 
 
-class ImageEncoder(Encoder, ABC):
+class ImageEncoder(Encoder):
     """A network that was made for colour photographs, looking at grey radiographs.
 
     The grey value is given to all three channels, normalised as the network's own training did it.
@@ -169,6 +169,9 @@ class EfficientNetLite(ImageEncoder):
             _load_in_order(network, lite0_weights())
         return network
 
+    def blocks(self) -> list[nn.Module]:
+        return [block for stage in self.network.blocks for block in stage]
+
     def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         return tuple(self.network(images))
 
@@ -199,6 +202,9 @@ class ResNet(ImageEncoder):
 
     def _sized(self, images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 new_height new_width"]:
         return interpolate(images, (self.side, self.side), mode="bilinear", align_corners=True)
+
+    def blocks(self) -> list[nn.Module]:
+        return [block for stage in ("layer1", "layer2", "layer3", "layer4") for block in self.network[stage]]
 
     def _maps(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, ...]:
         return tuple(self.network(images))
@@ -235,6 +241,9 @@ class VisionTransformer(ImageEncoder):
     def _network(self, pretrained: bool) -> nn.Module:
         return _timm_network(self.model, pretrained, num_classes=0, global_pool="", dynamic_img_size=True)
 
+    def blocks(self) -> list[nn.Module]:
+        return list(self.network.blocks)
+
     def _sized(self, images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
         height, width = images.shape[2:]
         if height % self.patch or width % self.patch:
@@ -262,7 +271,7 @@ class VisionTransformer(ImageEncoder):
         visible = self._visible_tokens(images, hidden)
         tokens = _kept(network._pos_embed(network.patch_embed(images)), visible)
         shallow = network.blocks[: self.shallow_block](network.norm_pre(tokens))
-        with noting_input(last) as states:
+        with noting_input(last if self.cls_attention else None) as states:
             final = network.norm(network.blocks[self.shallow_block :](shallow))
         levels = [shallow, final]
         if self.cls_attention:

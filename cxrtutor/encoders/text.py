@@ -169,6 +169,10 @@ class TextEncoder(Encoder):
             **({"cls_attention": True} if self.cls_attention else {}),
         }
 
+    def blocks(self) -> list[nn.Module]:
+        """The network's layers."""
+        return list(self.network.encoder.layer)
+
     def check_prompt(self, prompt: str) -> None:
         """Make sure that a prompt can be encoded whole.
 
@@ -308,7 +312,7 @@ class TextEncoder(Encoder):
         """One vector a piece, the sum of the last layers, and the [CLS] attention where it is asked for (float32)."""
         ids, mask = ids.to(self.device), mask.to(self.device)
         last, attention = self.pooling.layers, self.network.encoder.layer[-1].attention.self
-        with noting_input(attention) as states:
+        with noting_input(attention if self.cls_attention else None) as states:
             output = self.network(input_ids=ids, attention_mask=mask.long(), output_hidden_states=last > 1)
         if last == 1:
             vectors = output.last_hidden_state.float()

@@ -7,7 +7,7 @@ whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -27,36 +27,53 @@ PADDED: Mapping[str, float] = {
     "sentences": 0,
     "sentence_mask": False,
 }
-"""Text tensors whose second axis differs between processes, and what they are padded with."""
+"""Text tensors whose second axis differs between parts of a batch, and what they are padded with."""
 
 
 def gather_pairs(pairs: PairedFeatures) -> PairedFeatures:
     """The pairs of all processes in order of rank; the very same pairs where there is one process only."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return pairs
-    return _gathered(pairs)
+    return _tensorwise(_gathered, "", pairs)
 
 
-def _gathered(part: Any, name: str = "") -> Any:
-    """A tensor, or all tensors of a dataclass and of those within it."""
-    if is_dataclass(part):
-        return type(part)(**{each.name: _gathered(getattr(part, each.name), each.name) for each in fields(part)})
-    return _gather(_padded(name, part))
+def join_pairs(parts: Sequence[PairedFeatures]) -> PairedFeatures:
+    """The pairs of several parts of a batch, one part after another."""
+    return _tensorwise(_joined, "", *parts)
 
 
-def _padded(name: str, tensor: Tensor | None) -> Tensor | None:
-    """`tensor` with its unit axis padded to the longest of all processes."""
-    if tensor is None or name not in PADDED:
-        return tensor
+def _tensorwise(function: Callable[..., Tensor], name: str, *parts: Any) -> Any:
+    """What `function` makes of every tensor that `parts` hold alike, given its name and its value in each of them."""
+    if parts[0] is None:
+        return None
+    if not is_dataclass(parts[0]):
+        return function(name, *parts)
+    names = [each.name for each in fields(parts[0])]
+    return type(parts[0])(**{each: _tensorwise(function, each, *(getattr(p, each) for p in parts)) for each in names})
+
+
+def _joined(name: str, *tensors: Tensor) -> Tensor:
+    longest = max(tensor.shape[1] for tensor in tensors) if name in PADDED else 0
+    return torch.cat([_padded(name, tensor, longest) for tensor in tensors])
+
+
+def _gathered(name: str, tensor: Tensor) -> Tensor:
+    if name not in PADDED:
+        return _gather(tensor)
     longest = torch.tensor(tensor.shape[1], device=tensor.device)
     dist.all_reduce(longest, dist.ReduceOp.MAX)
-    missing = int(longest) - tensor.shape[1]
+    return _gather(_padded(name, tensor, int(longest)))
+
+
+def _padded(name: str, tensor: Tensor, longest: int) -> Tensor:
+    """`tensor` with its unit axis, if it has one, as long as the longest."""
+    if name not in PADDED:
+        return tensor
+    missing = longest - tensor.shape[1]
     return pad(tensor, (0, missing) if tensor.dim() == 2 else (0, 0, 0, missing), value=PADDED[name])
 
 
-def _gather(tensor: Tensor | None) -> Tensor | None:
-    if tensor is None:
-        return None
+def _gather(tensor: Tensor) -> Tensor:
     if tensor.dtype == torch.bool:  # gloo gathers no booleans
         return _Gather.apply(tensor.to(torch.uint8)).bool()
     return _Gather.apply(tensor)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .. import store
-from ..alignment.alignment import Objective
+from ..alignment.alignment import Objective, PairedFeatures
 from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
 from ..data.views import Studies, training_views
@@ -30,10 +30,12 @@ from ..methods.config import DataConfig, OptimizationConfig, RunConfig
 from ..methods.model import AlignedModel
 from ..methods.registry import method
 from .checkpoint import load_checkpoint, save_checkpoint
+from .computing import arrange
 from .gathering import gather_pairs
 from .masking import MaskedImages
+from .recomputation import in_pieces
 from .run import Log, Run
-from .sampling import batches, shown_sentences, view_of_batch
+from .sampling import batches, dropout_seed, shown_sentences, view_of_batch
 from .schedule import learning_rate
 
 VERSION = 1
@@ -46,12 +48,18 @@ class Training(nn.Module):
 
     Features come in and results go out as plain dictionaries: Fabric walks through both, and cannot through frozen
     dataclasses. Where an encoder is trained, what it takes comes in instead of its features.
+
+    Args:
+        model: is trained.
+        objective: of it, over the pairs of all processes.
+        piece: how many pairs go through the model at a time; None for all.
     """
 
-    def __init__(self, model: AlignedModel, objective: Objective) -> None:
+    def __init__(self, model: AlignedModel, objective: Objective, piece: int | None = None) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
+        self.piece = piece
 
     def forward(
         self,
@@ -60,11 +68,20 @@ class Training(nn.Module):
         hidden: Tensor | None = None,
         masked: dict[str, Tensor] | None = None,
     ) -> dict[str, Any]:
+        pairs = in_pieces(self._encoded, self.model, self.piece, image, text, hidden, masked)
+        alignment = self.objective(gather_pairs(pairs))
+        return {"loss": alignment.loss, "parts": dict(alignment.parts)}
+
+    def _encoded(
+        self,
+        image: dict[str, Tensor | None] | Tensor,
+        text: dict[str, Tensor | None] | list[list[str]],
+        hidden: Tensor | None,
+        masked: dict[str, Tensor | None] | None,
+    ) -> PairedFeatures:
         image = ImageFeatures(**image) if isinstance(image, dict) else image
         text = TextFeatures(**text) if isinstance(text, dict) else text
-        seen_in_part = None if masked is None else ImageFeatures(**masked)
-        alignment = self.objective(gather_pairs(self.model(image, text, hidden, seen_in_part)))
-        return {"loss": alignment.loss, "parts": dict(alignment.parts)}
+        return self.model(image, text, hidden, None if masked is None else ImageFeatures(**masked))
 
     def changeable_state(self) -> dict[str, Tensor]:
         """What training changes: the model's projections and trainable encoders, and the objective's parameters."""
@@ -193,7 +210,7 @@ class _Trainer:
         self.fabric.launch()
         self.fabric.seed_everything(config.seed, verbose=False)
         recipe = method(config.method)
-        training = Training(recipe.model(config), recipe.objective(config))
+        training = Training(recipe.model(config), recipe.objective(config), config.compute.piece)
         with self.fabric.rank_zero_first(local=True):  # it fills the caches, the others find them full
             asked, text = config.data.views, config.data.text
             views = training_views(
@@ -208,10 +225,12 @@ class _Trainer:
         self._check_shares()
         if config.model.projection.standardize:
             training.eval().model.standardize(self.views[0].images, self.studies)
+        arrange(training.model, config.compute)
         self.plain = training
         groups = _parameter_groups(training, options)
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[options.optimizer]
-        optimizer = kind(groups, weight_decay=options.weight_decay, betas=options.betas)
+        fused = config.compute.fused or None  # None leaves the choice to PyTorch
+        optimizer = kind(groups, weight_decay=options.weight_decay, betas=options.betas, fused=fused)
         self.module, self.optimizer = self.fabric.setup(training, optimizer)
         self.steps_per_epoch = len(batches(len(self.studies), options.batch_size, config.seed, 0))
         self.total = self.steps_per_epoch * options.epochs
@@ -271,6 +290,8 @@ class _Trainer:
         rate = learning_rate(step, self.steps_per_epoch, options, self.validation_losses)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share_of_rate"]
+        if self.fabric.global_rank:
+            torch.manual_seed(dropout_seed(self.config.seed, step, self.fabric.global_rank))
         self.module.train()
         alignment = self._align(*self._shown(step, self._share(indices)))
         loss = alignment["loss"].item()

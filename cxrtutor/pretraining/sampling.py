@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from ..methods.config import TrainingText
 
-_SENTENCES, _VIEW, _COPY = 1, 2, 3
+_SENTENCES, _VIEW, _COPY, _DROPOUT = 1, 2, 3, 4
 """Tell the draws apart that share a seed and an epoch. None is 0: NumPy takes missing numbers of a seed for zeros."""
 
 
@@ -35,6 +35,12 @@ def view_of_batch(views: int, seed: int, epoch: int, batch: int) -> int:
 def copy_of_batch(copies: int, seed: int, epoch: int, batch: int) -> int:
     """Which of so many copies of its images, each blanked in other places, a batch is shown."""
     return int(np.random.default_rng([seed, epoch, batch, _COPY]).integers(copies))
+
+
+def dropout_seed(seed: int, step: int, rank: int) -> int:
+    """What the random numbers of a step begin from in a process other than the first, which keeps a state of its own:
+    else all processes would leave out the same of their parts of a batch."""
+    return int(np.random.SeedSequence([seed, step, rank, _DROPOUT]).generate_state(1, np.uint64)[0])
 
 
 def shown_sentences(
