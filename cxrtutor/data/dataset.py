@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -22,6 +22,7 @@ from .prepared import decoded_image, findings_of, labels_of, read_card, report_o
 from .study import Finding, Report, Study
 
 _Group = tuple[int, int]  # a shard of the split, a row group in it
+_Columns = tuple[str, ...] | None  # some, or all
 
 
 class RowGroup(NamedTuple):
@@ -40,7 +41,8 @@ def split_key(set_key: str, split: str | tuple[str, ...] | None) -> str:
 class StudyDataset(Sequence[Study]):
     """The studies of a prepared set, or of some of its splits.
 
-    Nothing but the card and the rows last read is held in memory, and a copy sent to another process reads for itself.
+    Nothing but the card and the row group last read is held in memory, as it lies on the disk, not decoded; whoever comes
+    back to the same groups may have more of them kept (`keep_groups`). A copy sent to another process reads for itself.
 
     Attributes:
         folder: where the set lies.
@@ -68,16 +70,22 @@ class StudyDataset(Sequence[Study]):
         if isinstance(split, tuple):
             self._shards.sort(key=lambda shard: split.index(shard["split"]))  # stable: a split keeps its order
         self._starts = [0, *accumulate(shard["rows"] for shard in self._shards)]
-        self._last_read: tuple[_Group, pa.Table] | None = None
+        self._most_kept = 1
+        self._kept: OrderedDict[tuple[_Group, _Columns], pa.Table] = OrderedDict()
 
     def __len__(self) -> int:
         return self._starts[-1]
 
     def __getitem__(self, index: SupportsIndex) -> Study:
         group, row = self._address(index)
-        if self._last_read is None or self._last_read[0] != group:
-            self._last_read = group, self._read(*group)
-        return study_of(self._last_read[1].slice(row, 1).to_pylist()[0])
+        return study_of(self._group(group).slice(row, 1).to_pylist()[0])
+
+    def keep_groups(self, count: int) -> None:
+        """Hold so many row groups in memory, those last used, instead of one: for who comes back to the same ones soon.
+
+        A group of 32 images of 224 pixels takes about 1.1 MB, and as much again in every process that reads.
+        """
+        self._most_kept = count
 
     def images(self, indices: Iterable[SupportsIndex], size: int | None = None) -> UInt8[np.ndarray, "n height width"]:
         """The images of some studies, in the order asked for, with the bytes that the set stores.
@@ -150,7 +158,7 @@ class StudyDataset(Sequence[Study]):
         return self._read(group.shard, group.number)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last_read": None}
+        return {**self.__dict__, "_kept": OrderedDict()}
 
     def _address(self, index: SupportsIndex) -> tuple[_Group, int]:
         """The row group of a study, and its row there."""
@@ -169,7 +177,7 @@ class StudyDataset(Sequence[Study]):
             group, row = self._address(index)
             wanted[group].append((place, row))
         for group, rows in wanted.items():
-            table = self._read(*group, columns=list(columns))
+            table = self._group(group, columns)
             for place, row in rows:
                 yield place, table.slice(row, 1).to_pylist()[0]
 
@@ -177,6 +185,15 @@ class StudyDataset(Sequence[Study]):
         """Some columns of every row."""
         for shard in range(len(self._shards)):
             yield from self._read(shard, None, list(names)).to_pylist()
+
+    def _group(self, group: _Group, columns: _Columns = None) -> pa.Table:
+        """A row group, from memory where it is among those last used."""
+        asked_for = group, columns
+        table = self._kept.pop(asked_for, None)
+        self._kept[asked_for] = self._read(*group, columns and list(columns)) if table is None else table
+        if len(self._kept) > self._most_kept:
+            self._kept.popitem(last=False)
+        return self._kept[asked_for]
 
     def _read(self, shard: int, group: int | None, columns: list[str] | None = None) -> pa.Table:
         """One row group of a shard, or the whole of it."""

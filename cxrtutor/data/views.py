@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -94,12 +95,7 @@ def mirrored(studies: Studies) -> View:
     What is in the image is flipped with it: the heart lies on the right, and the letter on the film is in mirror
     writing, on the other side.
     """
-    return View(
-        _key(studies, "mirrored"),
-        studies,
-        lambda index, image: np.ascontiguousarray(image[:, ::-1]),
-        lambda index, report: reworded(report, exchange_sides),
-    )
+    return View(_key(studies, "mirrored"), studies, _flipped, partial(_reworded, exchange_sides))
 
 
 def moved(studies: Studies, number: int) -> View:
@@ -109,7 +105,7 @@ def moved(studies: Studies, number: int) -> View:
         studies: the set.
         number: of the view. Each moves every study in a way of its own, which is always the same.
     """
-    return View(_key(studies, "moved", number), studies, lambda index, image: _moved(image, index, number))
+    return View(_key(studies, "moved", number), studies, partial(_moved, number))
 
 
 def blanked(studies: Studies, number: int, patch: int, ratio: float) -> View:
@@ -124,17 +120,12 @@ def blanked(studies: Studies, number: int, patch: int, ratio: float) -> View:
     Raises:
         InputError: when images are asked for, of a size that the patches do not divide; or the ratio is not in [0, 1).
     """
-
-    def blanked_image(index: int, image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
-        [hidden] = patch_mask([index], number, patch_grid(image.shape, patch), ratio)
-        return blank(image, hidden)
-
-    return View(_key(studies, "blanked", number, patch, ratio), studies, blanked_image)
+    return View(_key(studies, "blanked", number, patch, ratio), studies, partial(_blanked, number, patch, ratio))
 
 
 def without_places(studies: Studies) -> View:
     """The same images, and reports without the words that say where."""
-    return View(_key(studies, "without places"), studies, report=lambda index, report: reworded(report, remove_places))
+    return View(_key(studies, "without places"), studies, report=partial(_reworded, remove_places))
 
 
 def with_errors(
@@ -154,7 +145,7 @@ def with_errors(
         studies = View(
             _key(studies, "with errors", *rates.values()),
             studies,
-            report=lambda index, report: corrupt(report, np.random.default_rng([index, _ERRORS]), **rates),
+            report=partial(_with_errors, rates),
         )
     return _with_exchanged_reports(studies, exchange) if exchange else studies
 
@@ -197,7 +188,29 @@ def _key(studies: Studies, *view: str | int | float) -> str:
     return store.content_key({"studies": studies.key, "view": view, "version": VERSION})
 
 
-def _moved(image: UInt8[np.ndarray, "height width"], index: int, number: int) -> UInt8[np.ndarray, "height width"]:
+# What views do to one study. Functions of a module, since a loader's processes are sent their views.
+
+
+def _flipped(index: int, image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def _reworded(change: Callable[[str], str], index: int, report: Report) -> Report:
+    return reworded(report, change)
+
+
+def _with_errors(rates: Mapping[str, float], index: int, report: Report) -> Report:
+    return corrupt(report, np.random.default_rng([index, _ERRORS]), **rates)
+
+
+def _blanked(
+    number: int, patch: int, ratio: float, index: int, image: UInt8[np.ndarray, "height width"]
+) -> UInt8[np.ndarray, "height width"]:
+    [hidden] = patch_mask([index], number, patch_grid(image.shape, patch), ratio)
+    return blank(image, hidden)
+
+
+def _moved(number: int, index: int, image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
     turn, right, down, zoom, brightness, contrast = np.random.default_rng([index, number]).uniform(-1, 1, 6)
     values = _shifted(image.astype(np.float32), turn * ROTATION, (right * SHIFT, down * SHIFT), (1 + ZOOM) ** zoom)
     mean = values.mean()
