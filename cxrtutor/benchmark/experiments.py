@@ -59,6 +59,13 @@ class MeasuredOn(Strict):
     edition: Edition = "full"
 
 
+class PicturesSpec(Strict):
+    """So many films of a split (`pictures.chosen_films`), of which the record keeps what the model answers."""
+
+    split: str = "test"
+    films: int = Field(ge=1)
+
+
 class ExperimentSpec(Strict):
     """One experiment as its file has it; `retrieval` names a split on which films and reports look for each other.
 
@@ -72,6 +79,7 @@ class ExperimentSpec(Strict):
     protocol: str = "afloc"
     prompts: str = "precise"
     retrieval: str | None = None
+    pictures: PicturesSpec | None = None
     on: MeasuredOn | None = None
     transfer: TransferSpec | None = None
 
@@ -92,6 +100,7 @@ class Trial:
     stage: Stage = "trained"
     transfer: TransferSpec | None = None
     on: MeasuredOn | None = None
+    pictures: PicturesSpec | None = None
 
     @property
     def measured_on(self) -> tuple[str, str]:
@@ -133,6 +142,7 @@ def _trials(name: str, spec: ExperimentSpec, folder: Path) -> list[Trial]:
             stage=recipe.stage,
             transfer=spec.transfer,
             on=spec.on,
+            pictures=None if spec.transfer else spec.pictures,
         )
         for run, recipe in spec.runs.items()
         for seed in spec.seeds

@@ -30,6 +30,7 @@ from ..methods.registry import method
 from ..pretraining.loop import pretrain, run_key
 from ..pretraining.run import Run
 from .experiments import Trial
+from .pictures import Answer, answers_to, chosen_films
 
 if TYPE_CHECKING:
     from ..transfer.representation import Representation
@@ -45,6 +46,7 @@ class Record:
         measurements: of localization, by split.
         retrieval: by direction ("image to report"), where the trial asks for it.
         transfer: by task and amount of labels ("opacity, 1 %"), where the trial asks for it: a result for each draw.
+        pictures: what was answered to the films that the trial has pictured.
     """
 
     about: Mapping[str, Any]
@@ -52,6 +54,7 @@ class Record:
     measurements: Mapping[str, Measurements]
     retrieval: Mapping[str, Measurements]
     transfer: Mapping[str, Repeats] = field(default_factory=dict)
+    pictures: Sequence[Answer] = ()
 
     def save(self, path: Path) -> None:
         """Write the record as JSON.
@@ -69,6 +72,8 @@ class Record:
             content["transfer"] = _packed(
                 {case: [one.to_json() for one in r.results] for case, r in self.transfer.items()}
             )
+        if self.pictures:
+            content["pictures"] = _packed([one.to_json() for one in self.pictures])
         store.write_file(path, json.dumps(content, indent=1).replace("\n    ", " ") + "\n")
 
     @classmethod
@@ -86,7 +91,9 @@ class Record:
                 {name: Measurements.from_json(values) for name, values in part.items()}
                 for part in (content["measurements"], content.get("retrieval", {}))
             )
-            return cls(content["about"], content["curve"], measured, retrieval, _transferred(content.get("transfer")))
+            pictures = tuple(map(Answer.from_json, _unpacked(content["pictures"]) if "pictures" in content else ()))
+            transferred = _transferred(content.get("transfer"))
+            return cls(content["about"], content["curve"], measured, retrieval, transferred, pictures)
         except (ValueError, KeyError, TypeError, lzma.LZMAError) as error:
             raise InputError(
                 f"{path} does not hold a record ({error!r}). Delete it and run `make experiments`."
@@ -102,6 +109,10 @@ def trial_key(trial: Trial) -> str:
         measured["findings"] = trial.findings
     if trial.on is not None:
         measured["on"] = [studies_key(trial.on.set, split, trial.on.edition) for split in trial.splits]
+    if trial.pictures is not None:
+        name, edition = trial.measured_on
+        studies = studies_key(name, trial.pictures.split, edition)
+        measured["pictures"] = {"films": trial.pictures.films, "studies": studies}
     if trial.transfer is not None:
         from ..transfer.tasks import task_named
         from ..transfer.transfer import settings
@@ -122,6 +133,7 @@ def run_trial(trial: Trial) -> Record:
         curve=_curve(run),
         measurements={split: measure_model(model, trial, split) for split in trial.splits},
         retrieval=retrieval_of_model(model, trial),
+        pictures=pictures_of_model(model, trial),
     )
 
 
@@ -179,6 +191,15 @@ def retrieval_of_model(model: AlignedModel, trial: Trial) -> dict[str, Measureme
         return {}
     studies = _studies(trial, trial.retrieval)
     return measure_retrieval(score_tables(model, studies), studies)
+
+
+def pictures_of_model(model: AlignedModel, trial: Trial) -> tuple[Answer, ...]:
+    """What `model` answers to the films that the trial has pictured; nothing where it has none."""
+    if trial.pictures is None:
+        return ()
+    studies = _studies(trial, trial.pictures.split)
+    films = chosen_films(studies, trial.pictures.films, trial.findings)
+    return answers_to(model, model.image_source(studies), studies, films, trial.prompts)
 
 
 def _studies(trial: Trial, split: str) -> StudyDataset:
