@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 INTERRUPTED = 130
 """Typer's exit status after Ctrl-C."""
+
+STOPPED = 143
+"""The exit status of a program that SIGTERM ended, as shells count. A scheduler may start it again."""
 
 
 class InputError(ValueError):
@@ -18,10 +22,18 @@ class InputError(ValueError):
     """
 
 
+class StoppedError(Exception):
+    """A signal asked the work to stop, and it did in good order; the message says how far it came.
+
+    The command line prints the message alone and exits with status 143, whichever signal it was.
+    """
+
+
 @contextmanager
 def told_in_words() -> Iterator[None]:
     """Around a Typer program, which ends with an exit status: 0 well, 1 a fault of ours (with a traceback), 2 something
-    to mend in what was given (a learning rate at which the loss is no longer a number among them), 130 interrupted."""
+    to mend in what was given (a learning rate at which the loss is no longer a number among them), 130 interrupted,
+    143 stopped by a signal in good order."""
     import typer
 
     try:
@@ -30,6 +42,10 @@ def told_in_words() -> Iterator[None]:
         typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(error, err=True)
         sys.exit(2)
+    except StoppedError as stop:
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes that all stop, one tells
+            typer.echo(stop, err=True)
+        sys.exit(STOPPED)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             typer.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)

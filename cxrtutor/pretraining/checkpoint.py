@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+import sys
+import time
+import zlib
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from tqdm import tqdm
 
 from .. import store
 from ..errors import InputError
 
+KEPT = 2
+"""How many checkpoints stay: were the newest damaged, by a disk that filled up or power that went, the one before it
+costs a few steps and not the run."""
+
+
+class CheckpointClock:
+    """When a checkpoint is due: after so many steps, and after so many minutes since the last."""
+
+    def __init__(self, every: int, minutes: float | None) -> None:
+        self._every, self._seconds = every, math.inf if minutes is None else 60 * minutes
+        self._last = time.monotonic()
+
+    def due(self, step: int) -> bool:
+        """Whether the state after `step` steps is to be saved."""
+        return step % self._every == 0 or time.monotonic() - self._last >= self._seconds
+
+    def saved(self) -> None:
+        """A checkpoint was written: its minutes begin anew."""
+        self._last = time.monotonic()
+
 
 def save_checkpoint(folder: Path, step: int, weights: dict[str, Tensor], optimizer: Optimizer) -> None:
-    """Write `folder/step-N` as a whole, then drop the older ones.
+    """Write `folder/step-N` as a whole, then drop all older ones but the one before it.
 
     The order of studies needs no saving: it is a function of seed and epoch alone. The schedule is a function of the
     step.
@@ -26,44 +51,75 @@ def save_checkpoint(folder: Path, step: int, weights: dict[str, Tensor], optimiz
         InputError: the folder cannot be written.
     """
     target = folder / f"step-{step}"
+    contiguous = {key: value.contiguous() for key, value in weights.items()}
+    parts = {"weights": contiguous, "optimizer": _optimizer_tensors(optimizer), "random": _random_state()}
     with store.new_folder(target) as partial:
-        # Through Python's own writing, whose errors say that the disk is full; safetensors' do not.
-        contiguous = {key: value.contiguous() for key, value in weights.items()}
-        (partial / "weights.safetensors").write_bytes(save(contiguous))
-        (partial / "optimizer.safetensors").write_bytes(save(_optimizer_tensors(optimizer)))
-        (partial / "random.safetensors").write_bytes(save(_random_state()))
-        (partial / "state.json").write_text(json.dumps({"step": step}))
-    for older in folder.glob("step-*"):
-        if older != target:
-            shutil.rmtree(older)
+        sums = {}
+        for name, tensors in parts.items():
+            # Through Python's own writing, whose errors say that the disk is full; safetensors' do not.
+            content = save(tensors)
+            (partial / f"{name}.safetensors").write_bytes(content)
+            sums[name] = zlib.crc32(content)
+        (partial / "state.json").write_text(json.dumps({"step": step, "crc32": sums}))
+    for older in _newest_first(folder)[KEPT:]:
+        shutil.rmtree(older)
 
 
 def load_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer) -> int:
-    """Put the newest checkpoint below `folder` into `module` and `optimizer`; the step it was taken after, or 0.
+    """Put the newest checkpoint below `folder` that is whole into `module` and `optimizer`.
+
+    One that cannot be used is named on standard error and deleted, where there is another before it.
+
+    Returns:
+        The step that it was taken after, or 0 where there is none.
 
     Raises:
-        InputError: the checkpoint is damaged or does not fit.
+        InputError: there are checkpoints, and each is damaged or does not fit.
     """
-    steps = list(folder.glob("step-*"))
-    if not steps:
+    damaged: list[tuple[Path, Exception]] = []
+    for path in _newest_first(folder):
+        try:
+            step = _restored(path, module, optimizer)
+        except (SafetensorError, OSError, RuntimeError, LookupError, ValueError) as error:
+            damaged.append((path, error))
+            continue
+        for other, error in damaged:
+            tqdm.write(f"The checkpoint {other} cannot be used ({error}); {path.name} is, before it.", file=sys.stderr)
+            shutil.rmtree(other, ignore_errors=True)
+        return step
+    if not damaged:
         return 0
-    newest = max(steps, key=lambda path: int(path.name.removeprefix("step-")))
-    try:
-        step = int(json.loads((newest / "state.json").read_text())["step"])
-        weights = load_file(newest / "weights.safetensors")
-        moments = load_file(newest / "optimizer.safetensors")
-        random = load_file(newest / "random.safetensors")
-        missing, unexpected = module.load_state_dict(weights, strict=False)
-        trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
-        if unexpected or trained & set(missing):
-            raise ValueError(f"of other parameters: {sorted({*unexpected, *(trained & set(missing))})[:3]}")
-        _restore_optimizer(optimizer, moments)
-        _restore_random_state(random)
-    except (SafetensorError, OSError, RuntimeError, LookupError, ValueError) as error:
-        raise InputError(
-            f"The checkpoint {newest} cannot be resumed from ({error}). Delete its folder to start again."
-        ) from error
-    return step
+    newest, error = damaged[0]
+    raise InputError(
+        f"The checkpoint {newest} cannot be resumed from ({error}), nor one before it. Delete {folder} to start again."
+    ) from error
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+
+
+def _restored(path: Path, module: nn.Module, optimizer: Optimizer) -> int:
+    """Put one checkpoint into `module` and `optimizer`; its step. All its files are read before anything is changed."""
+    state = json.loads((path / "state.json").read_text())
+    sums = state.get("crc32", {})
+    weights, moments, random = (_read(path, name, sums) for name in ("weights", "optimizer", "random"))
+    missing, unexpected = module.load_state_dict(weights, strict=False)
+    trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    if unexpected or trained & set(missing):
+        raise ValueError(f"of other parameters: {sorted({*unexpected, *(trained & set(missing))})[:3]}")
+    _restore_optimizer(optimizer, moments)
+    _restore_random_state(random)
+    return int(state["step"])
+
+
+def _read(path: Path, name: str, sums: dict[str, int]) -> dict[str, Tensor]:
+    """One file of a checkpoint, which is as its sum says; early ones came without sums."""
+    content = (path / f"{name}.safetensors").read_bytes()
+    # A disk may lose what lies between a file's beginning and its end, and safetensors would not notice.
+    if name in sums and zlib.crc32(content) != sums[name]:
+        raise ValueError(f"{name}.safetensors is not as it was written")
+    return load(content)
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
@@ -81,11 +137,15 @@ def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = _parameters(optimizer)
+    fused = optimizer.defaults.get("fused")  # only then step counters are kept where the parameters are
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         parameter = parameters[int(index)]
-        # AdamW keeps its step counter on the CPU whatever the parameter's device.
-        optimizer.state[parameter][name] = value.to(parameter.device) if value.dim() else value
+        if name != "step":  # a moment; in the parameter's own layout, which a fused optimiser asks for
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        elif fused:
+            value = value.to(parameter.device)
+        optimizer.state[parameter][name] = value
 
 
 def _random_state() -> dict[str, Tensor]:

@@ -16,6 +16,10 @@ from ..errors import InputError
 from ..methods.config import RunConfig, validated
 from ..methods.model import AlignedModel
 from ..methods.registry import method
+from .events import Events
+
+MEASURED = frozenset({"seconds", "waiting", "images_per_second", "memory_gib", "utilization"})
+"""What of a log entry the machine decides, and not the run; a run made again has other values."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class Run:
     @property
     def log_path(self) -> Path:
         return self.folder / "log.jsonl"
+
+    @property
+    def stopped_path(self) -> Path:
+        """At which step, and on which studies, the loss was no longer a number."""
+        return self.folder / "stopped.json"
 
     @property
     def finished(self) -> bool:
@@ -88,26 +97,32 @@ class Run:
         return objective.eval()
 
     def log(self) -> list[dict[str, Any]]:
-        """One entry a step: "step", "epoch", "seconds", "loss", its parts, "learning_rate", and, at the end of an
-        epoch, "validation_loss"."""
+        """One entry a step: "step", "epoch", "seconds", "loss", its parts, "learning_rate", other figures that are
+        `MEASURED`, and, at the end of an epoch, "validation_loss"."""
         return [json.loads(line) for line in self.log_path.read_text().splitlines()]
 
 
 class Log:
     """The JSON-lines log of a run, cut back to where a resumed run goes on.
 
+    Args:
+        path: of the file.
+        keep_to_step: where the run goes on.
+        events: the folder for the same log as TensorBoard reads it; None for none.
+
     Attributes:
         seconds: training seconds up to there.
         validation_losses: of the epochs that ended up to there.
     """
 
-    def __init__(self, path: Path, keep_to_step: int) -> None:
+    def __init__(self, path: Path, keep_to_step: int, events: Path | None = None) -> None:
         lines = path.read_text().splitlines() if path.is_file() else []
         kept = [entry for line in lines if (entry := _entry(line)) is not None and entry["step"] <= keep_to_step]
         self.seconds = kept[-1]["seconds"] if kept else 0.0
         self.validation_losses = [entry["validation_loss"] for entry in kept if "validation_loss" in entry]
         store.write_file(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._file = path.open("a")
+        self._events = events and Events(events, kept)
 
     def write(self, **entry: int | float) -> None:
         """Append one entry and hand it to the operating system.
@@ -118,8 +133,12 @@ class Log:
         with store.explained_write_errors(Path(self._file.name)):
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
+        if self._events:
+            self._events.write(entry)
 
     def close(self) -> None:
+        if self._events:
+            self._events.close()
         with store.explained_write_errors(Path(self._file.name)), self._file:
             os.fsync(self._file.fileno())
 

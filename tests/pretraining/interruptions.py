@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from cxrtutor.methods.config import RunConfig
 from cxrtutor.pretraining import loop
 from cxrtutor.pretraining.loop import pretrain
-from cxrtutor.pretraining.run import Run
+from cxrtutor.pretraining.run import MEASURED, Run
 
 
 def curve(run: Run) -> list[tuple[float, ...]]:
-    """All that a log says but the time."""
-    return [tuple(value for key, value in entry.items() if key != "seconds") for entry in run.log()]
+    """All that a log says but how fast it went."""
+    return [tuple(value for key, value in entry.items() if key not in MEASURED) for entry in run.log()]
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from cxrtutor.errors import InputError
-from cxrtutor.pretraining.checkpoint import load_checkpoint, save_checkpoint
+from cxrtutor.pretraining import checkpoint
+from cxrtutor.pretraining.checkpoint import CheckpointClock, load_checkpoint, save_checkpoint
 
 
 def trained(seed: int, steps: int = 3) -> tuple[nn.Module, torch.optim.AdamW]:
@@ -58,21 +59,74 @@ def test_a_fresh_optimizer_steps_on_as_the_old_one_would_have(tmp_path: Path) ->
         assert torch.equal(other.state_dict()[name], value), name
 
 
-def test_the_newest_is_kept_and_read(tmp_path: Path) -> None:
+def test_the_newest_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     network, optimizer = trained(0)
-    for step in (9, 10):
+    for step in (8, 9, 10):
         save_checkpoint(tmp_path, step, network.state_dict(), optimizer)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-10"]
+    assert {path.name for path in tmp_path.iterdir()} == {"step-9", "step-10"}
     (tmp_path / ".step-11-half").mkdir()  # what a kill in the midst of writing leaves behind
     assert load_checkpoint(tmp_path, network, optimizer) == 10
 
 
-def test_two_that_a_kill_left_behind_are_told_by_number(tmp_path: Path) -> None:
+DAMAGES = {
+    "missing": lambda file: file.unlink(),
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "emptied": lambda file: file.write_bytes(b""),
+    "a block of zeros": lambda file: file.write_bytes(file.read_bytes()[:-16] + bytes(16)),
+}
+
+
+@pytest.mark.parametrize(
+    "damaged", ["weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"]
+)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_one_before_a_damaged_one_is_used_and_the_damaged_one_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damaged: str, damage: str
+) -> None:
     network, optimizer = trained(0)
-    save_checkpoint(tmp_path / "a", 9, network.state_dict(), optimizer)
-    save_checkpoint(tmp_path / "b", 10, network.state_dict(), optimizer)
-    (tmp_path / "b" / "step-10").rename(tmp_path / "a" / "step-10")
-    assert load_checkpoint(tmp_path / "a", network, optimizer) == 10
+    save_checkpoint(tmp_path, 3, network.state_dict(), optimizer)
+    expected = {name: value.clone() for name, value in network.state_dict().items()}
+    later, its_optimizer = trained(1)
+    save_checkpoint(tmp_path, 4, later.state_dict(), its_optimizer)
+    DAMAGES[damage](tmp_path / "step-4" / damaged)
+    other, fresh_optimizer = trained(2, steps=0)
+    assert load_checkpoint(tmp_path, other, fresh_optimizer) == 3
+    assert all(torch.equal(value, expected[name]) for name, value in other.state_dict().items())
+    assert f"The checkpoint {tmp_path / 'step-4'} cannot be used (" in capsys.readouterr().err
+    # It is out of the way of the one that will be saved after the same step.
+    save_checkpoint(tmp_path, 4, later.state_dict(), its_optimizer)
+    assert load_checkpoint(tmp_path, other, fresh_optimizer) == 4
+
+
+def test_where_all_are_damaged_nothing_is_deleted(tmp_path: Path) -> None:
+    network, optimizer = trained(0)
+    for step in (3, 4):
+        save_checkpoint(tmp_path, step, network.state_dict(), optimizer)
+        (tmp_path / f"step-{step}" / "state.json").unlink()
+    with pytest.raises(InputError, match=r"step-4 cannot be resumed from .*, nor one before it\. Delete .* to start"):
+        load_checkpoint(tmp_path, network, optimizer)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+class TestClock:
+    def test_steps_and_minutes_whichever_comes_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 0.0
+        monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now)
+        clock = CheckpointClock(every=10, minutes=2.0)
+        assert [step for step in range(1, 31) if clock.due(step)] == [10, 20, 30]
+        now = 119
+        assert not clock.due(3)
+        now = 120
+        assert clock.due(3)
+        clock.saved()
+        assert not clock.due(4)
+        now = 240
+        assert clock.due(5)
+
+    def test_without_minutes_steps_alone_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = CheckpointClock(every=10, minutes=None)
+        monkeypatch.setattr(checkpoint.time, "monotonic", lambda: 1e12)
+        assert clock.due(10) and not clock.due(11)
 
 
 def test_without_a_checkpoint_a_run_begins(tmp_path: Path) -> None:
