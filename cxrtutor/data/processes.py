@@ -31,24 +31,35 @@ _LENGTH = struct.Struct("<q")  # of a pickled job, which follows it
 _Answers = queue.SimpleQueue[int | Exception | None]  # a job's position; why it cannot be sent; a process has ended
 
 
-def in_processes(work: Callable[..., object], jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterator[int]:
+class ProcessEndedError(RuntimeError):
+    """A process was ended from outside: killed by somebody, or by the system for want of memory."""
+
+
+def in_processes(
+    work: Callable[..., object],
+    jobs: Sequence[tuple[Any, ...]],
+    workers: int,
+    started: Callable[[int], None] = lambda position: None,
+) -> Iterator[int]:
     """Call `work(*job)` for every job in one of several processes, and yield each job's position when it is done.
 
     Args:
         work: a function of an importable module.
         jobs: its arguments; they are pickled.
         workers: processes, at most one a job.
+        started: called with a job's position when a process is given it, from another thread.
 
     Raises:
         InputError: a job raised one.
-        RuntimeError: a job failed of something else (the message is its traceback), or a process ended early.
+        ProcessEndedError: a process was ended from outside.
+        RuntimeError: a job failed of something else (the message is its traceback).
     """
     waiting = deque(enumerate(jobs))
     done: _Answers = queue.SimpleQueue()
     with ExitStack() as stack:
         for _ in range(min(workers, len(jobs))):
             process = stack.enter_context(worker(work))
-            threading.Thread(target=_feed, args=(process, waiting, done), daemon=True).start()
+            threading.Thread(target=_feed, args=(process, waiting, done, started), daemon=True).start()
         for _ in jobs:
             answer = done.get()
             if isinstance(answer, Exception):
@@ -89,10 +100,17 @@ def worker(work: Callable[..., object]) -> Iterator[subprocess.Popen[bytes]]:
             message = complaints.read().decode(errors="replace").strip()
             if process.returncode == 2 and message.count(_MARK) == 2:
                 raise InputError(message.split(_MARK)[1])
-            raise RuntimeError(message or f"A process was ended from outside ({process.returncode}).")
+            if process.returncode < 0 or not message:
+                raise ProcessEndedError(f"A process was ended from outside ({process.returncode}). {message}".strip())
+            raise RuntimeError(message)
 
 
-def _feed(process: subprocess.Popen[bytes], waiting: deque[tuple[int, Any]], done: _Answers) -> None:
+def _feed(
+    process: subprocess.Popen[bytes],
+    waiting: deque[tuple[int, Any]],
+    done: _Answers,
+    started: Callable[[int], None],
+) -> None:
     """Give a process one job after the other for as long as there are any."""
     while True:
         try:
@@ -100,6 +118,7 @@ def _feed(process: subprocess.Popen[bytes], waiting: deque[tuple[int, Any]], don
         except IndexError:
             return
         try:
+            started(position)
             pickled = pickle.dumps(job)
             process.stdin.write(_LENGTH.pack(len(pickled)) + pickled)
             process.stdin.flush()

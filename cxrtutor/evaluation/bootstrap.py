@@ -39,12 +39,14 @@ def interval(
     """A metric with its percentile interval over patients; NaN where it is undefined for all of them.
 
     Of repeats it is their mean, and every draw takes repeats, with replacement, as it takes patients. Of few repeats,
-    such an interval is somewhat too narrow: by about 1 / (2 n) of the part that they make of it.
+    such an interval is somewhat too narrow: by about 1 / (2 n) of the part that they make of it. Of repeats of repeats,
+    such as seeds by draws of labels, each of the two is drawn, and a pair taken as often as one times the other (the
+    pigeonhole bootstrap: Owen, Annals of Applied Statistics 2007).
     """
-    repeats = result.results if isinstance(result, Repeats) else (result,)
+    repeats = _each(result)
     patients, draw = len(result.patients), np.random.default_rng(seed)
-    weights = draw.multinomial(patients, np.full(patients, 1 / patients), size=resamples).astype(float)
-    taken = draw.multinomial(len(repeats), np.full(len(repeats), 1 / len(repeats)), size=resamples).astype(float)
+    weights = _multinomial(draw, patients, resamples)
+    taken = _taken(draw, result, resamples)
     value = _mean(repeats, metric, np.ones((1, patients)), np.ones((1, len(repeats))))[0]
     means = _mean(repeats, metric, weights, taken)
     means = means[~np.isnan(means)]  # a draw may miss every patient whose samples are defined
@@ -76,6 +78,29 @@ def paired_difference(
         InputError: the two were measured under different protocols or on different samples.
     """
     return interval(a.less(b), metric, resamples=resamples, level=level, seed=seed)
+
+
+def _each(result: Result | Repeats) -> tuple[Result, ...]:
+    """The results that there are, of repeats of repeats in one row."""
+    if not isinstance(result, Repeats):
+        return (result,)
+    return tuple(one for repeat in result.results for one in _each(repeat))
+
+
+def _taken(
+    draw: np.random.Generator, result: Result | Repeats, resamples: int
+) -> Float[np.ndarray, "{resamples} repeats"]:
+    """How often every draw takes each of them."""
+    if not isinstance(result, Repeats):
+        return np.ones((resamples, 1))
+    outer = _multinomial(draw, len(result.results), resamples)
+    inner = _taken(draw, result.results[0], resamples)
+    return (outer[:, :, None] * inner[:, None, :]).reshape(resamples, -1)
+
+
+def _multinomial(draw: np.random.Generator, number: int, resamples: int) -> Float[np.ndarray, "{resamples} {number}"]:
+    """How often each of a number is drawn, where as many are drawn as there are."""
+    return draw.multinomial(number, np.full(number, 1 / number), size=resamples).astype(float)
 
 
 def _mean(

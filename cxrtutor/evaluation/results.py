@@ -61,14 +61,17 @@ class Repeats:
 
     Two methods are compared repeat by repeat, so the first repeat of both had the same labels.
 
+    Repeats may be of repeats: of several seeds, each with the same draws of the labels. Seeds and draws are crossed.
+
     Attributes:
         results: of the repeats.
 
     Raises:
-        InputError: there is none, or they were measured under different protocols or on different samples.
+        InputError: there is none, or they were measured under different protocols or on different samples; or some
+            were repeated more often than others.
     """
 
-    results: tuple[Result, ...]
+    results: tuple[Result | Repeats, ...]
 
     def __post_init__(self) -> None:
         if not self.results:

@@ -76,3 +76,23 @@ def test_a_table_of_repeats_says_so():
     assert "interval over patients and repeats" in table.caption
     assert table.note == "80 samples of 80 patients."
     assert table.differences["a"]["iou"].value == pytest.approx(-0.5, abs=0.05)
+
+
+def test_seeds_and_draws_of_labels_are_crossed():
+    """Of a grid of repeats that differ by draw alone, as many draws of labels as there are tell how sure it is, however
+    many seeds there are."""
+    draws = repeats([-1.0, 0.0, 1.0, 2.0])
+    crossed = Repeats((draws,) * 3)
+    assert interval(crossed, "iou").value == pytest.approx(interval(draws, "iou").value)
+    widths = [np.subtract(one.high, one.low) for one in (interval(crossed, "iou"), interval(draws, "iou"))]
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
+    flat = interval(Repeats(draws.results * 3), "iou")
+    assert flat.high - flat.low < 0.9 * widths[0]
+
+
+def test_repeats_of_repeats_are_compared_one_by_one():
+    first, second = (Repeats((repeats([level]), repeats([level + 0.1]))) for level in (0.2, 0.0))
+    assert paired_difference(first, second, "iou").value == pytest.approx(0.2, abs=0.03)
+    assert first.less(second).undefined()["iou"] == 0
+    with pytest.raises(InputError, match="cannot be paired"):
+        Repeats((repeats([0.1, 0.2]), repeats([0.3])))

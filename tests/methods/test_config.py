@@ -10,7 +10,7 @@ from cxrtutor.errors import InputError
 from cxrtutor.methods.config import RunConfig, load_config
 from cxrtutor.methods.registry import METHODS, method
 
-RECIPES = sorted(Path("configs").glob("*/*.yaml"))
+RECIPES = sorted(path for kind in ("teaching", "paper") for path in Path("configs", kind).glob("*.yaml"))
 
 
 def write(tmp_path: Path, text: str) -> Path:
