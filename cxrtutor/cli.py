@@ -218,6 +218,59 @@ def pretrain(
         typer.echo(f"{run.result['step']} steps, {run.result['seconds']:.0f} s, loss {run.result['loss']:.3f}")
 
 
+@app.command()
+def plan(
+    config: Annotated[Path, typer.Argument(help="A recipe, such as configs/paper/afloc.yaml.")],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a value of the recipe: `--set compute.piece=16`. May be repeated."),
+    ] = None,
+    gpu: Annotated[
+        str,
+        typer.Option(
+            help="v100-32, t4-16, a100-40, a100-80, rtx3090-24, rtx4090-24, l4-24, h100-80, h200-141; 'cpu' for this "
+            "machine without one."
+        ),
+    ] = "a100-80",
+    gpus: Annotated[int, typer.Option(min=1, help="GPUs of each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    studies: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Training studies; by default those of the recipe's set or, where it is not there, MIMIC-CXR's.",
+            show_default=False,
+        ),
+    ] = None,
+    images_per_second: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Of all GPUs together, where a run's log says it.", show_default=False),
+    ] = None,
+    pieces: Annotated[int, typer.Option(min=8, help="Word pieces of a long report.")] = 112,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run will take before it is started: memory of each GPU, time, and what to do where it does not fit.
+
+    A few small steps of the recipe are measured here, on the CPU and with random weights, and scaled up.
+    """
+    from .methods.config import load_config
+    from .pretraining.planner import plan as planned
+
+    made = planned(
+        load_config(config, _changes(change or [])),
+        gpu=gpu,
+        gpus=gpus,
+        nodes=nodes,
+        studies=studies,
+        images_per_second=images_per_second,
+        pieces=pieces,
+    )
+    if as_json:
+        _print_json(made.as_dict())
+    else:
+        typer.echo(str(made))
+
+
 def _changes(given: Sequence[str]) -> dict[str, Any]:
     """`key=value` pairs; a value is read as YAML would read it.
 
