@@ -9,18 +9,11 @@ import numpy as np
 import pytest
 import torch
 from alignment.batches import paired
+from alignment.objectives import OBJECTIVES
 from small_runs import small_config, use_small_text_encoder
 from transfer.small_tasks import small_teaching_set
 
-from cxrtutor.alignment import (
-    GlobalAlignment,
-    LocalAlignment,
-    MaskedContrast,
-    PairedFeatures,
-    PrototypeAlignment,
-    TokenAlignment,
-    TransportAlignment,
-)
+from cxrtutor.alignment import PairedFeatures
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.masks import patch_mask
 from cxrtutor.methods.config import ImageEncoderConfig, load_config
@@ -33,17 +26,6 @@ from cxrtutor.transfer.tasks import TASKS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
-OBJECTIVES = {
-    "global": GlobalAlignment,
-    "words": lambda: LocalAlignment("words", "shallow"),
-    "sentences": lambda: LocalAlignment("sentences", "deep", background=True),
-    "tokens": lambda: TokenAlignment(weights="uniform"),
-    "prototypes": lambda: PrototypeAlignment(8, 5, frozen_epochs=0),
-    "transport": TransportAlignment,
-    "unbalanced transport": lambda: TransportAlignment(relaxation=(None, 0.1)),
-    "partial transport": lambda: TransportAlignment(mass=0.5),
-    "masked contrast": lambda: MaskedContrast(weights="uniform"),
-}
 REPORTS = [2, 0, 3, 1, 4]
 RECIPES = sorted(Path("configs/paper").glob("*.yaml"))
 BATCH = 32
