@@ -928,6 +928,44 @@ def experiments(
 
 
 @app.command()
+def benchmark(
+    file: Annotated[Path, typer.Argument(help="What to report, such as configs/benchmark/teaching.yaml.")],
+    out: Annotated[Path, typer.Option(help="The folder of the report.")] = Path("_build/benchmark"),
+    records: Annotated[
+        Path | None,
+        typer.Option(help="Where records of new runs go; by default a folder in the cache.", show_default=False),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that run trials; they share the cores.")] = 1,
+    run: Annotated[
+        bool, typer.Option("--run/--no-run", help="Whether to run what no record holds, or to report what there is.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compare methods: run what is missing, and write a report (HTML, Markdown, CSV).
+
+    What is recorded is read, all else is trained, measured and recorded. Stopped at any point, the same command goes
+    on. Sets that are not prepared on this machine are left out by name.
+    """
+    from . import store
+    from .benchmark.benchmark import load_benchmark
+    from .benchmark.report import BenchmarkReport
+
+    asked = load_benchmark(file)
+    folder = store.home() / "records" if records is None else records
+    written = asked.complete(folder, workers) if run else []
+    made = BenchmarkReport(asked, asked.records(folder))
+    files = made.write(out)
+    if as_json:
+        names = [str(path) for path in files]
+        _print_json({"files": names, "run": len(written), "records": len(made.records), "left_out": made.left_out})
+        return
+    typer.echo(f"{len(written)} trials were run, {len(made.records) - len(written)} were recorded before.")
+    for reason in made.left_out:
+        typer.echo(f"Left out: {reason}")
+    typer.echo(f"The report is in {files[0]}, and in {' and '.join(path.name for path in files[1:])} beside it.")
+
+
+@app.command()
 def guard(
     paths: Annotated[
         list[Path] | None,

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from .. import store
 from ..data.prepared import read_card
 from ..data.processes import ProcessEndedError, in_processes
+from ..data.sets import studies_are_made
 from ..errors import InputError
 from ..evaluation.measurements import METRICS
 from ..methods.config import Strict, read_yaml, validated
@@ -62,7 +63,7 @@ class BenchmarkSpec(Strict):
     """A benchmark as its file has it.
 
     `experiments` and `records` (where records were committed) are relative to the file. `prepare` says by which command
-    a set's folder is prepared.
+    a set's folder is prepared, `names` how a run is called in the report.
     """
 
     title: str
@@ -70,6 +71,7 @@ class BenchmarkSpec(Strict):
     experiments: str
     records: str | None = None
     prepare: dict[str, str] = Field(default_factory=dict)
+    names: dict[str, str] = Field(default_factory=dict)
     tables: tuple[TableSpec, ...]
     pictures: tuple[FilmsSpec, ...] = ()
 
@@ -185,7 +187,8 @@ def _possible(trial: Trial, prepare: Mapping[str, str]) -> tuple[Trial | None, l
     """What of a trial can be run with the data that is here, and why the rest cannot."""
     trained_on = [] if trial.stage == "trunk" else [trial.config.data.set]
     asked, edition = trial.measured_on
-    unprepared = [name for name in dict.fromkeys([*trained_on, asked]) if not _is_here(name)]
+    needed = [name for name in dict.fromkeys([*trained_on, asked]) if name != "teaching"]  # which is made when needed
+    unprepared = [name for name in needed if not studies_are_made(name)]
     if unprepared:
         return None, [_how_to_prepare(name, prepare) for name in unprepared]
     known = _splits(asked, edition)
@@ -197,11 +200,6 @@ def _possible(trial: Trial, prepare: Mapping[str, str]) -> tuple[Trial | None, l
     wanted = dict.fromkeys([*trial.splits, *([trial.pictures.split] if trial.pictures else [])])
     reasons = [f"{asked} has no split {split!r}; it has: {', '.join(known)}." for split in wanted if split not in known]
     return (replace(trial, splits=splits, pictures=pictures) if splits or pictures else None), reasons
-
-
-def _is_here(name: str) -> bool:
-    """Whether a set is prepared; the teaching set is made where it is needed."""
-    return name == "teaching" or (Path(name) / "card.json").is_file()
 
 
 def _how_to_prepare(name: str, prepare: Mapping[str, str]) -> str:

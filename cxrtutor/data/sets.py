@@ -29,6 +29,15 @@ def open_studies(name: str, split: str, edition: str = "full") -> StudyDataset:
     return StudyDataset(Path(name), split)
 
 
+def studies_are_made(name: str, edition: str = "full") -> bool:
+    """Whether the set is on this machine, so that `open_studies` has nothing to make."""
+    if name == "teaching":
+        from .teaching.make import asked_for
+
+        return (store.place("data", asked_for(edition)) / "card.json").is_file()
+    return (Path(name) / "card.json").is_file()
+
+
 def studies_key(name: str, split: str, edition: str = "full") -> str:
     """The key that `open_studies` would give its studies; the teaching set need not be made to be named.
 

@@ -57,6 +57,13 @@ class Published:
             return 0.0
         return 0.004 if self.metric == "cnr" else 0.001
 
+    @property
+    def called(self) -> str:
+        """The method, with the finding and the share of labels where the figure is of these alone."""
+        labels = None if self.labels is None else f"{self.labels:.0%} of labels"
+        about = ", ".join(part for part in (self.finding, labels) if part)
+        return f"{self.method} ({about})" if about else self.method
+
     def __str__(self) -> str:
         """The value to three decimals, with its limits where there are any; "≈" where it was read off a figure."""
         about = "≈ " if self.error else ""

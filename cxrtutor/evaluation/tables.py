@@ -131,9 +131,9 @@ class ResultTable:
         for metric in self.metrics:
             missing = {name: int(one.undefined()[metric]) for name, one in self._all}
             if any(missing.values()):
-                parts.append(f"{_title(metric)} undefined and left out: {_by_row(missing)}")
+                parts.append(f"{title(metric)} undefined and left out: {_by_row(missing)}")
             if fewer := self._counting_for_both(metric):
-                parts.append(f"Δ {_title(metric)} over the samples that count for both rows: {_listed(fewer)}")
+                parts.append(f"Δ {title(metric)} over the samples that count for both rows: {_listed(fewer)}")
         return ". ".join(parts) + "."
 
     def __str__(self) -> str:
@@ -171,6 +171,13 @@ class ResultTable:
             lines += [r"\midrule", rule, *map(_latex_row, self._published_rows)]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
+    def to_markdown(self) -> str:
+        """Tables as GitHub shows them: ours, and published rows in one of their own; caption and note stand around."""
+        parts = [self.caption + ":", markdown_table([self._head, *self._rows]), self.note]
+        if self.published:
+            parts += [f"*{_PUBLISHED}:*", markdown_table([self._head, *self._published_rows])]
+        return "\n\n".join(parts) + "\n"
+
     def to_csv(self) -> str:
         """Every number with its limits in columns of its own, to six decimals; then protocol, samples, and how many of
         them each metric leaves out. Published rows name their source, ours have none."""
@@ -186,7 +193,7 @@ class ResultTable:
             missing = {f"{metric}_undefined": int(measured.undefined()[metric]) for metric in self.metrics}
             rows.append(row | {"protocol": measured.protocol, "samples": measured.samples, **missing})
         for figures in self._published_groups:
-            row = {"method": _published_name(figures[0])}
+            row = {"method": figures[0].called}
             for one in figures:
                 row |= _limits(one.metric, one.value, one.low, one.high)
             about = {key: getattr(figures[0], key) for key in ("protocol", "dataset", "source", "certainty")}
@@ -219,7 +226,7 @@ class ResultTable:
     def _head(self) -> list[str]:
         head = ["Method"]
         for metric in self.metrics:
-            head += [_title(metric)] + ([f"Δ {_title(metric)}"] if self.reference is not None else [])
+            head += [title(metric)] + ([f"Δ {title(metric)}"] if self.reference is not None else [])
         head += ["Protocol"] if self._names_protocols else []
         return head + (["Data set", "Source"] if self.published else [])
 
@@ -247,7 +254,7 @@ class ResultTable:
         rows = []
         for figures in self._published_groups:
             cells = {one.metric: str(one) for one in figures}
-            row = [_published_name(figures[0])]
+            row = [figures[0].called]
             for metric in self.metrics:
                 row += [cells.get(metric, _NOTHING)] + ([_NOTHING] if self.reference is not None else [])
             one = figures[0]
@@ -264,7 +271,8 @@ class ResultTable:
         return list(groups.values())
 
 
-def _title(metric: str) -> str:
+def title(metric: str) -> str:
+    """What a column of this metric is headed by."""
     return _TITLES.get(metric, metric)
 
 
@@ -285,12 +293,6 @@ def _listed(values: Mapping[str, str | int]) -> str:
     return ", ".join(f"{name} {one}" for name, one in values.items())
 
 
-def _published_name(one: Published) -> str:
-    labels = None if one.labels is None else f"{one.labels:.0%} of labels"
-    about = ", ".join(part for part in (one.finding, labels) if part)
-    return f"{one.method} ({about})" if about else one.method
-
-
 def _limits(name: str, value: float, low: float | None, high: float | None) -> dict[str, float]:
     named = {name: value, f"{name}_low": low, f"{name}_high": high}
     return {key: float("nan") if number is None else number for key, number in named.items()}
@@ -299,6 +301,12 @@ def _limits(name: str, value: float, low: float | None, high: float | None) -> d
 def _html_row(row: Sequence[str]) -> str:
     name, *cells = map(html.escape, row)
     return f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a table in Markdown, of which the first is the head."""
+    head, *body = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
 
 
 def _latex_row(row: Sequence[str]) -> str:

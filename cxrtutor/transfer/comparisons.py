@@ -20,7 +20,7 @@ from .transfer import repeated
 from .zero_shot import zero_shot
 
 _FINE_TUNED = "fine-tuned: a copy of each network learned with its head"
-_NO_TEST = "measured on the validation split, as the set has none for testing"
+NO_TEST = "measured on the validation split, as the set has none for testing"
 
 
 def comparison(
@@ -127,5 +127,5 @@ def _table(
     reference = next(iter(rows)) if len(rows) > 1 else None
     unit = "images" if list(patients) == list(ids) else "patients"
     studies = shown if isinstance(shown, StudyDataset) else shown.studies
-    held_out = [_NO_TEST] if studies.split == "validation" else []
+    held_out = [NO_TEST] if studies.split == "validation" else []
     return ResultTable(rows, metrics, reference=reference, unit=unit, remarks=(*remarks, *held_out))
