@@ -376,6 +376,21 @@ def dice_or(nothing, mask, truth):
     return 2 * (mask & truth).sum() / areas if areas else nothing
 
 
+def cross_entropies(S):
+    """Of a table of similarities: what every film pays, and below it what every report pays."""
+    return np.stack([np.log(np.exp(S).sum(axis=way)) - np.diag(S) for way in (1, 0)])
+
+
+def parts_of(S, parts):
+    """The tables of equal parts of a batch, in order."""
+    size = len(S) // parts
+    return [S[k : k + size, k : k + size] for k in range(0, len(S), size)]
+
+
+def limits(gaps, reach):
+    return np.mean(gaps) - reach, np.mean(gaps) + reach
+
+
 WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
     "window_limits": [
         (lambda c, w: (c - w / 2, c + w / 2), "LINEAR_EXACT"),
@@ -1044,6 +1059,43 @@ WRONG_ANSWERS: dict[str, list[tuple[Callable, str]]] = {
         (lambda masks, truths: np.mean([dice_or(0, *one) for one in zip(masks, truths, strict=True)]), "counted as 0"),
         (lambda masks, truths: 2 * (masks & truths).sum() / (masks.sum() + truths.sum()), "pixels together"),
         (lambda masks, truths: np.mean(ious_of(masks, truths)[truths.any(axis=(1, 2))]), "That is the IoU"),
+    ],
+    "cut_contrast": [
+        (lambda S, parts: cross_entropies(S).mean(axis=1).sum(), "rows *and* columns"),
+        (lambda S, parts: sum(cross_entropies(own).mean(axis=1).sum() for own in parts_of(S, parts)), "Summed over"),
+        (lambda S, parts: np.mean([cross_entropies(own) for own in parts_of(S, parts)]), "not averaged"),
+        (lambda S, parts: np.mean([cross_entropies(own)[0] for own in parts_of(S, parts)]), "reports choose films"),
+        (lambda S, parts: cross_entropies(S)[0].mean(), "reports choose films"),
+        (lambda S, parts: 2 * np.mean([cross_entropies(S[k::parts, k::parts]) for k in range(parts)]), "In order"),
+    ],
+    "weight_gradient": [
+        (lambda films, cache, size: cache.T @ films, "rows of `dim`"),
+        (lambda films, cache, size: films[-1:].T @ cache[-1:], "last piece's alone"),
+        (lambda films, cache, size: films.T @ cache / -(-len(films) // size), "mean over the pieces"),
+        (
+            lambda films, cache, size: films[: len(films) // size * size].T @ cache[: len(films) // size * size],
+            "smaller and counts",
+        ),
+    ],
+    "seed_interval": [
+        (lambda gaps, factor: limits(gaps, factor * np.std(gaps, ddof=1)), "*single* seed"),
+        (lambda gaps, factor: limits(gaps, factor * np.std(gaps, ddof=1) / len(gaps)), "*root*"),
+        (lambda gaps, factor: limits(gaps, factor * np.std(gaps) / len(gaps) ** 0.5), "n - 1"),
+        (lambda gaps, factor: limits(gaps, 1.96 * np.std(gaps, ddof=1) / len(gaps) ** 0.5), "many seeds"),
+        (lambda gaps, factor: factor * np.std(gaps, ddof=1) / len(gaps) ** 0.5, "both limits"),
+    ],
+    "winners_luck": [
+        (lambda chosen, fresh: (chosen.max(axis=0) - fresh.max(axis=0)).mean(), "*same* method"),
+        (
+            lambda chosen, fresh: np.mean([f[c.argmax()] - c.max() for c, f in zip(chosen.T, fresh.T, strict=True)]),
+            "other way round",
+        ),
+        (
+            lambda chosen, fresh: np.mean([c[f.argmax()] - f.max() for c, f in zip(chosen.T, fresh.T, strict=True)]),
+            "not by the fresh",
+        ),
+        (lambda chosen, fresh: (chosen - fresh)[chosen.mean(axis=1).argmax()].mean(), "winner of its own"),
+        (lambda chosen, fresh: (chosen - fresh).mean(), "Only the winner"),
     ],
 }
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
