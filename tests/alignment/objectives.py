@@ -1,4 +1,4 @@
-"""Every kind of objective, for tests that all of them must pass. Where not said otherwise they take `batches.paired`."""
+"""Every kind of objective, for tests that all of them must pass. All take what `batches.paired` gives."""
 
 from __future__ import annotations
 
