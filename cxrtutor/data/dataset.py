@@ -41,7 +41,7 @@ def split_key(set_key: str, split: str | tuple[str, ...] | None) -> str:
 class StudyDataset(Sequence[Study]):
     """The studies of a prepared set, or of some of its splits.
 
-    Nothing but the card and the row group last read is held in memory, as it lies on the disk, not decoded; whoever comes
+    Nothing but the card and the row group last read is held in memory, as it lies on the disk, not decoded; who comes
     back to the same groups may have more of them kept (`keep_groups`). A copy sent to another process reads for itself.
 
     Attributes:

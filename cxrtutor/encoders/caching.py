@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO, SupportsIndex
+from typing import Any, BinaryIO, SupportsIndex
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 from tqdm import tqdm
@@ -52,12 +52,19 @@ Choice = Sequence[Int[np.ndarray, " _"]]
 """For every report of a batch, the sentences to take of it, in this order."""
 
 
+def intensities(pixels: UInt8[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
+    """Images as an encoder takes them, in [0, 1]."""
+    # By a tensor: divided by a plain number, a GPU multiplies by its rounded inverse, and is off in the last bit.
+    return pixels.float() / torch.tensor(255.0, device=pixels.device)
+
+
 @dataclass(frozen=True, eq=False)
 class LiveImages:
     """Features computed when they are asked for, on the encoder's device; gradients reach the encoder.
 
     Training takes the `inputs` and encodes them inside the module that it trains, where mixed precision and the
-    exchange of gradients between processes reach the encoder too.
+    exchange of gradients between processes reach the encoder too. A copy that is sent to another process can `read` and
+    no more: the encoder stays where it is.
     """
 
     encoder: ImageEncoder
@@ -67,9 +74,20 @@ class LiveImages:
     def __len__(self) -> int:
         return len(self.studies)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "encoder": None}
+
+    def read(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> UInt8[Tensor, "batch 1 height width"]:
+        """Some images as the set stores them, in the order asked for, on the CPU: a quarter of their bytes."""
+        return _pixels(self.studies, indices, self.size)
+
+    def inputs_of(self, read: UInt8[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
+        """The intensities of what was read, on whichever device it is."""
+        return intensities(read)
+
     def inputs(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> Float[Tensor, "batch 1 height width"]:
         """The intensities of some images, in the order asked for, on the CPU."""
-        return _intensities(self.studies, indices, self.size)
+        return self.inputs_of(self.read(indices))
 
     def batch(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> ImageFeatures:
         """The features of some studies, in the order asked for."""
@@ -111,19 +129,29 @@ class CachedImages:
     def __len__(self) -> int:
         return len(self.maps[0])
 
+    def read(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> tuple[Float[Tensor, "batch _ _ _"], ...]:
+        """The encoder's own maps of some studies as they are stored, in the order asked for, on the CPU."""
+        rows = torch.as_tensor(np.asarray(indices, dtype=np.int64))
+        return tuple(depth[rows] for depth in self.maps)
+
+    def inputs_of(
+        self, read: tuple[Float[Tensor, "batch _ _ _"], ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
+    ) -> ImageFeatures:
+        """The features (float32) that those maps make, on whichever device they are.
+
+        Args:
+            read: what `read` gave.
+            hidden: the patches that were blanked, where the data set is such a view.
+        """
+        return self.encoder.levels(read, hidden)
+
     def batch(
         self,
         indices: Sequence[int] | Int[np.ndarray, " batch"],
         hidden: Bool[Tensor, "batch rows columns"] | None = None,
     ) -> ImageFeatures:
-        """The features (float32, on the CPU) of some studies, in the order asked for.
-
-        Args:
-            indices: of the studies.
-            hidden: the patches that were blanked, where the data set is such a view.
-        """
-        rows = torch.as_tensor(np.asarray(indices, dtype=np.int64))
-        return self.encoder.levels(tuple(depth[rows] for depth in self.maps), hidden)
+        """The features (float32, on the CPU) of some studies, in the order asked for; `hidden` as in `inputs_of`."""
+        return self.inputs_of(self.read(indices), hidden)
 
     inputs = batch
     """What training takes of a frozen encoder: its features."""
@@ -249,7 +277,7 @@ def _write_images(encoder: ImageEncoder, studies: Studies, size: int | None, fol
         files: list[BinaryIO] = []
         for start in range(0, len(studies), _CHUNK):
             indices = range(start, min(start + _CHUNK, len(studies)))
-            pyramid = encoder.pyramid(_intensities(studies, indices, size).to(encoder.device))
+            pyramid = encoder.pyramid(intensities(_pixels(studies, indices, size).to(encoder.device)))
             files = files or [
                 open_files.enter_context(_table(folder / f"depth-{depth}.npy", (len(studies), *maps.shape[1:])))
                 for depth, maps in enumerate(pyramid)
@@ -308,10 +336,11 @@ def _place(kind: str, encoder: Encoder, studies: Studies, size: int | None = Non
     return store.place("features", asked_for)
 
 
-def _intensities(studies: Studies, indices: Sequence[int] | Int[np.ndarray, " batch"], size: int | None) -> Tensor:
-    """The images of some studies as an encoder takes them: one channel, in [0, 1]."""
-    pixels = studies.images([int(index) for index in indices], size)
-    return torch.from_numpy(pixels).unsqueeze(1).float() / 255
+def _pixels(
+    studies: Studies, indices: Sequence[int] | Int[np.ndarray, " batch"], size: int | None
+) -> UInt8[Tensor, "batch 1 height width"]:
+    """The images of some studies, of one channel."""
+    return torch.from_numpy(studies.images([int(index) for index in indices], size)).unsqueeze(1)
 
 
 def _sentences(studies: Studies) -> list[list[str]]:

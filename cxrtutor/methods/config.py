@@ -65,13 +65,16 @@ class DataConfig(Strict):
     """Which studies: an edition of the teaching set, or a prepared set's folder.
 
     `subset` trains on the first so many training studies only (for data-scaling experiments and tests); `without` on
-    those that show none of these findings, which must be known.
+    those that show none of these findings, which must be known. `order` mixes all "studies" with one another, or reads
+    the set's "row-groups" in a random order and mixes the studies of some of them (`cxrtutor.pretraining.sampling`),
+    which spares the disk where a set is too large for memory.
     """
 
     set: str = "teaching"
     edition: Edition = "full"
     subset: int | None = Field(default=None, gt=0)
     without: tuple[str, ...] = ()
+    order: Literal["studies", "row-groups"] = "studies"
     text: TrainingText = TrainingText()
     views: Views = Views()
 

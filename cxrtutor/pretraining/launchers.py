@@ -47,7 +47,7 @@ def _started() -> tuple[Processes, str]:
 
 
 def fabric(accelerator: str, devices: int | None, nodes: int | None, precision: str) -> Fabric:
-    """The processes of a run, which `launch` starts or brings together.
+    """The processes of a run, which are still to be brought together (`launch`).
 
     Raises:
         InputError: there are no such devices here, or a launcher has started other processes.
@@ -59,3 +59,9 @@ def fabric(accelerator: str, devices: int | None, nodes: int | None, precision: 
         raise InputError(
             f"accelerator {accelerator!r} with {shared.devices} devices cannot be used here: {error}"
         ) from error
+
+
+def launch(processes: Fabric) -> None:
+    """Start the processes that are missing, and bring them together; from here on, each does the same."""
+    if "LT_CLI_USED" not in os.environ:  # `fabric run` has done it, and forbids it
+        processes.launch()

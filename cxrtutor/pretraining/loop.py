@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,32 @@ from .. import store
 from ..alignment.alignment import Objective, PairedFeatures
 from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
-from ..data.views import Studies, training_views
-from ..encoders.caching import CachedImages, CachedTexts, Choice, LiveImages, LiveTexts, text_source
+from ..data.views import training_views
 from ..encoders.features import ImageFeatures, TextFeatures
-from ..errors import InputError
+from ..errors import InputError, StoppedError
 from ..methods.config import DataConfig, OptimizationConfig, RunConfig
 from ..methods.model import AlignedModel
 from ..methods.registry import method
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import CheckpointClock, load_checkpoint, save_checkpoint
 from .computing import arrange
 from .gathering import gather_pairs
+from .launchers import fabric, launch
+from .loading import Course, Given, Inputs, Loader, Masked, Pairs, Share, row_groups_of
 from .masking import MaskedImages
+from .metering import Meter
+from .provenance import write_provenance
 from .recomputation import in_pieces
 from .run import Log, Run
-from .sampling import batches, dropout_seed, shown_sentences, view_of_batch
+from .sampling import WINDOW, dropout_seed
 from .schedule import learning_rate
+from .stopping import StopRequest, stop_request
 
 VERSION = 1
 """Part of every run's key: raised when the loop comes to train differently from the same configuration, or when a
 default of a configuration changes."""
+
+NAMED = 5
+"""How many studies of a batch a message names; the others stand in a file."""
 
 
 class Training(nn.Module):
@@ -89,30 +96,6 @@ class Training(nn.Module):
         return state | {f"objective.{key}": value for key, value in self.objective.state_dict().items()}
 
 
-Inputs = tuple[ImageFeatures | Tensor, TextFeatures | list[list[str]]]
-"""Images and reports as the model takes them."""
-
-Masked = Mapping[str, Tensor | ImageFeatures]
-"""What the model takes beside them of images that are hidden in part, by name; empty where none are."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Images and reports of one split, or of a view of it: as cached features where the encoder is frozen, as what it
-    takes where it is not."""
-
-    images: CachedImages | LiveImages
-    texts: CachedTexts | LiveTexts
-
-    @classmethod
-    def of(cls, model: AlignedModel, studies: Studies, described: Studies | None = None) -> Pairs:
-        """The images of `studies`, and the reports of these or of a view in which they are `described` otherwise."""
-        return cls(model.image_source(studies), text_source(model.text_encoder, described or studies))
-
-    def batch(self, indices: Int[np.ndarray, " batch"], choice: Choice | None = None) -> Inputs:
-        return self.images.inputs(indices), self.texts.inputs(indices, choice)
-
-
 def run_key(config: RunConfig) -> dict[str, Any]:
     """Everything a run depends on: what differs from the defaults, the data, and this loop's version, which stands for
     the defaults too. So a setting that is added later, and left at its default, leaves every earlier run valid.
@@ -134,35 +117,44 @@ def run_folder(config: RunConfig) -> Path:
 def pretrain(
     config: RunConfig,
     *,
-    devices: int = 1,
+    devices: int | None = None,
+    nodes: int | None = None,
     accelerator: str = "auto",
     checkpoint_every: int = 50,
+    checkpoint_minutes: float | None = 10.0,
+    tensorboard: bool = False,
     progress: bool = True,
 ) -> Run:
     """Train what `config` asks for, or load it where it was trained before.
 
-    An interrupted run goes on from its last checkpoint and yields what an uninterrupted one would have.
+    An interrupted run goes on from its last checkpoint and yields what an uninterrupted one would have. So does one
+    that goes on with more processes, or fewer, but for rounding (and what dropout draws).
 
     Args:
         config: the run; `methods.config.load_config` reads one from a file.
-        devices: processes; the batch size of `config` is that of all together, and so is the loss. (Only batch
-            normalisation sees each process's part of a batch by itself.)
+        devices: processes on each machine; the batch size of `config` is that of all together, and so is the loss.
+            (Only batch normalisation sees each process's part of a batch by itself.) None for those that `torchrun` or
+            `srun` has started, or one.
+        nodes: machines; None likewise. Their folder of runs (`CXRTUTOR_HOME`) must be one that all of them see.
         accelerator: as Lightning Fabric names them ("cpu", "cuda", "auto").
         checkpoint_every: steps between checkpoints, and so the most that an interruption costs.
+        checkpoint_minutes: minutes after which there is one too; None for no such limit.
+        tensorboard: write the log for TensorBoard too, into the run's folder.
         progress: show a progress bar.
 
     Raises:
         InputError: the configuration, the data or a checkpoint is wrong, or the disk refuses.
         FloatingPointError: the loss is no longer a number.
+        StoppedError: SIGTERM or SIGUSR1 asked for it; the step that was under way is finished and saved.
     """
     _check_training_text(config)
     run = Run(run_folder(config))
     if run.finished:
         return run
-    with store.explained_write_errors(run.folder):
-        run.folder.mkdir(parents=True, exist_ok=True)
-    store.write_file(run.config_path, json.dumps(config.model_dump(), indent=1))
-    _Trainer(config, run, devices, accelerator, checkpoint_every, progress).train()
+    with stop_request() as stop:
+        processes = fabric(accelerator, devices, nodes, config.optimization.precision)
+        clock = CheckpointClock(checkpoint_every, checkpoint_minutes)
+        _Trainer(config, run, processes, clock, stop, tensorboard, progress).train()
     return run
 
 
@@ -200,28 +192,37 @@ class _Trainer:
     """One call of `pretrain`."""
 
     def __init__(
-        self, config: RunConfig, run: Run, devices: int, accelerator: str, checkpoint_every: int, progress: bool
+        self,
+        config: RunConfig,
+        run: Run,
+        processes: Fabric,
+        clock: CheckpointClock,
+        stop: StopRequest,
+        tensorboard: bool,
+        progress: bool,
     ) -> None:
-        self.config, self.run = config, run
-        self.checkpoint_every, self.progress = checkpoint_every, progress
+        self.config, self.run, self.fabric = config, run, processes
+        self.clock, self.stop = clock, stop
+        self.tensorboard, self.progress = tensorboard, progress
         self._checkpoints = run.folder / "checkpoint"
         options = config.optimization
-        self.fabric = _fabric(accelerator, devices, options.precision)
-        self.fabric.launch()
+        launch(self.fabric)
+        if self.fabric.is_global_zero:
+            self._begin()
         self.fabric.seed_everything(config.seed, verbose=False)
         recipe = method(config.method)
         training = Training(recipe.model(config), recipe.objective(config), config.compute.piece)
         with self.fabric.rank_zero_first(local=True):  # it fills the caches, the others find them full
             asked, text = config.data.views, config.data.text
-            views = training_views(
-                self._open("train"), asked.moved, asked.mirrored, text.places, text.errors.model_dump()
-            )
+            train = self._open("train")
+            train.keep_groups(WINDOW)
+            views = training_views(train, asked.moved, asked.mirrored, text.places, text.errors.model_dump())
             self.views = [Pairs.of(training.model, *view) for view in views]
-            self.masks = [MaskedImages.of(training.model, images) for images, _ in views]
+            masks = [MaskedImages.of(training.model, images) for images, _ in views]
             validation = self._open("validation")
             self.validation = Pairs.of(training.model, validation)
             self.validation_masks = MaskedImages.of(training.model, validation, copies=1)
-        self.studies = _shown_studies(views[0][0], config.data)
+        self.studies = _shown_studies(train, config.data)
         self._check_shares()
         if config.model.projection.standardize:
             training.eval().model.standardize(self.views[0].images, self.studies)
@@ -232,8 +233,22 @@ class _Trainer:
         fused = config.compute.fused or None  # None leaves the choice to PyTorch
         optimizer = kind(groups, weight_decay=options.weight_decay, betas=options.betas, fused=fused)
         self.module, self.optimizer = self.fabric.setup(training, optimizer)
-        self.steps_per_epoch = len(batches(len(self.studies), options.batch_size, config.seed, 0))
-        self.total = self.steps_per_epoch * options.epochs
+        groups = None if config.data.order == "studies" else row_groups_of(train, self.studies)
+        self.course = Course(
+            self.studies, groups, len(views), options.batch_size, epochs=options.epochs, seed=config.seed
+        )
+        self.share = Share(self.fabric.global_rank, self.fabric.world_size)
+        self.loader = Loader(
+            self.views, masks, self.course, text, self.share, self.fabric.device, config.compute.workers
+        )
+        self.steps_per_epoch, self.total = self.course.steps_per_epoch, len(self.course)
+
+    def _begin(self) -> None:
+        """What stands in the run's folder before anything is trained."""
+        with store.explained_write_errors(self.run.folder):
+            self.run.folder.mkdir(parents=True, exist_ok=True)
+            self.run.stopped_path.unlink(missing_ok=True)
+        store.write_file(self.run.config_path, json.dumps(self.config.model_dump(), indent=1))
 
     def _open(self, split: str) -> StudyDataset:
         return open_studies(self.config.data.set, split, self.config.data.edition)
@@ -248,31 +263,22 @@ class _Trainer:
             )
 
     def train(self) -> None:
-        """Train from the last checkpoint, or the beginning, to the end."""
-        done = load_checkpoint(self._checkpoints, self.plain, self.optimizer)
-        log = Log(self.run.log_path, keep_to_step=done) if self.fabric.is_global_zero else None
+        """Train from the last checkpoint, or the beginning, to the end.
+
+        Raises:
+            StoppedError: a signal asked for it.
+        """
+        done = self._resume()
+        log = None
+        if self.fabric.is_global_zero:
+            write_provenance(self.run.folder, self.config, self.fabric, done)
+            log = Log(self.run.log_path, done, self.run.folder / "tensorboard" if self.tensorboard else None)
         self.validation_losses = self.fabric.broadcast(log and log.validation_losses)
-        began = time.perf_counter() - (log.seconds if log else 0)
         title = f"pre-training {self.config.method}"
         bar = tqdm(total=self.total, initial=done, desc=title, unit="step", disable=self._quiet())
-        step = done
         try:
-            for epoch in range(done // self.steps_per_epoch, self.config.optimization.epochs):
-                self.plain.objective.on_epoch(epoch)
-                order = batches(len(self.studies), self.config.optimization.batch_size, self.config.seed, epoch)
-                for indices in order[step - epoch * self.steps_per_epoch :]:
-                    entry = self._step(step, self.studies[indices])
-                    step += 1
-                    bar.update()
-                    bar.set_postfix(loss=f"{entry['loss']:.3f}")
-                    last_of_epoch = step % self.steps_per_epoch == 0
-                    if last_of_epoch:
-                        entry["validation_loss"] = self._validation_loss()
-                        self.validation_losses.append(entry["validation_loss"])
-                    if log:
-                        log.write(step=step, epoch=epoch, seconds=round(time.perf_counter() - began, 3), **entry)
-                    if step % self.checkpoint_every == 0 and step < self.total:
-                        self._save_checkpoint(step)
+            with self.stop.at_next_step(), closing(self.loader.steps(done)) as steps:
+                self._train_from(done, steps, log, bar)
         finally:
             bar.close()
             if log:
@@ -281,11 +287,56 @@ class _Trainer:
             self._finish()
         self.fabric.barrier()
 
+    def _resume(self) -> int:
+        """Put the last checkpoint into all processes; the step that it was taken after."""
+        done = load_checkpoint(self._checkpoints, self.plain, self.optimizer)
+        if done != (first := self.fabric.broadcast(done)):
+            raise InputError(
+                f"The first process goes on from step {first}, and process {self.fabric.global_rank} finds "
+                f"{f'step {done}' if done else 'no checkpoint'} in {self._checkpoints}. Set CXRTUTOR_HOME to a folder "
+                "that all machines share."
+            )
+        return done
+
+    def _train_from(self, done: int, steps: Iterator[Given], log: Log | None, bar: tqdm) -> None:
+        """The steps after so many that are done, each with what it is given."""
+        meter = Meter(self.fabric.device)
+        began = time.perf_counter() - (log.seconds if log else 0)
+        for epoch in range(done // self.steps_per_epoch, self.config.optimization.epochs):
+            self.plain.objective.on_epoch(epoch)
+            for index in range(max(done, epoch * self.steps_per_epoch), (epoch + 1) * self.steps_per_epoch):
+                meter.start()
+                given = next(steps)
+                entry = self._step(index, given)
+                entry |= {"waiting": round(given.waiting, 6)} | meter.stop(len(self.course[index].studies))
+                step = index + 1
+                bar.update()
+                bar.set_postfix(loss=f"{entry['loss']:.3f}")
+                if step % self.steps_per_epoch == 0:
+                    entry["validation_loss"] = self._validation_loss()
+                    self.validation_losses.append(entry["validation_loss"])
+                if log:
+                    log.write(step=step, epoch=epoch, seconds=round(time.perf_counter() - began, 3), **entry)
+                if step < self.total:
+                    self._keep(step)
+
+    def _keep(self, step: int) -> None:
+        """Save what there is after so many steps where a checkpoint is due, or the run is to stop."""
+        stops = self.stop.of_any_process(self.fabric)
+        if stops or self.clock.due(step):
+            self._save_checkpoint(step)
+        if stops:
+            self.fabric.barrier()  # a process that ended before the first had saved would take it along
+            by = self.stop.signal or "a signal"
+            raise StoppedError(
+                f"Stopped by {by} after step {step:,} of {self.total:,}. It is saved; the same command goes on from it."
+            )
+
     def _quiet(self) -> bool | None:
         """tqdm's `disable`: None leaves the choice to whether a terminal is watching."""
         return None if self.progress and self.fabric.is_global_zero else True
 
-    def _step(self, step: int, indices: Int[np.ndarray, " batch"]) -> dict[str, float]:
+    def _step(self, step: int, given: Given) -> dict[str, float]:
         options = self.config.optimization
         rate = learning_rate(step, self.steps_per_epoch, options, self.validation_losses)
         for group in self.optimizer.param_groups:
@@ -293,12 +344,10 @@ class _Trainer:
         if self.fabric.global_rank:
             torch.manual_seed(dropout_seed(self.config.seed, step, self.fabric.global_rank))
         self.module.train()
-        alignment = self._align(*self._shown(step, self._share(indices)))
+        alignment = self._align(given.inputs, given.masked)
         loss = alignment["loss"].item()
         if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss became {loss} at step {step + 1}. Lower optimization.learning_rate or train in 32-true."
-            )
+            raise FloatingPointError(self._no_number(step, loss, alignment["parts"]))
         self.optimizer.zero_grad()
         self.fabric.backward(alignment["loss"])
         if options.clip_norm is not None:
@@ -309,22 +358,19 @@ class _Trainer:
         parts = {name: value.item() for name, value in alignment["parts"].items()}
         return {"loss": loss, **parts, "learning_rate": rate}
 
-    def _share(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " share"]:
-        """This process's part of a batch; the parts are equal, what is left over is not looked at."""
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        return indices[rank : len(indices) - len(indices) % world : world]
-
-    def _shown(self, step: int, studies: Int[np.ndarray, " share"]) -> tuple[Inputs, Masked]:
-        """What a training step is shown of some studies: one view of them, of their reports what is asked for, and of
-        their images what is not hidden."""
-        text, seed, (epoch, batch) = self.config.data.text, self.config.seed, divmod(step, self.steps_per_epoch)
-        number = view_of_batch(len(self.views), seed, epoch, batch)
-        view, masks = self.views[number], self.masks[number]
-        masked = masks.batch(studies, seed, epoch, batch)
-        if not text.chooses:
-            return view.batch(studies), masked
-        choice = [shown_sentences(view.texts.with_words(s), text, seed, epoch, s) for s in studies.tolist()]
-        return view.batch(studies, choice), masked
+    def _no_number(self, step: int, loss: float, parts: Mapping[str, Tensor]) -> str:
+        """What to say of a loss that is none; which studies it was of is written into the run's folder."""
+        ids = self._open("train").ids()
+        studies = [ids[index] for index in self.course[step].studies]
+        if self.fabric.is_global_zero:
+            # As text: JSON has no such numbers.
+            told = {"step": step + 1, "loss": str(loss), **{name: str(value.item()) for name, value in parts.items()}}
+            store.write_file(self.run.stopped_path, json.dumps(told | {"studies": studies}, indent=1))
+        more = f" and {len(studies) - NAMED} more" if len(studies) > NAMED else ""
+        return (
+            f"The loss became {loss} at step {step + 1}. Lower optimization.learning_rate or train in 32-true, and "
+            f"look at the studies of this batch: {', '.join(studies[:NAMED])}{more} (all: {self.run.stopped_path})."
+        )
 
     def _align(self, inputs: Inputs, masked: Masked) -> dict[str, Any]:
         """The objective over a batch, of which this process brings its part."""
@@ -345,7 +391,7 @@ class _Trainer:
         losses = []
         for index in range(count):
             indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
-            share = self._share(indices)
+            share = self.share.of(indices)
             masked = self.validation_masks.batch(share, self.config.seed, epoch=0, batch=index)
             losses.append(self._align(self.validation.batch(share), masked)["loss"].item())
         return float(np.mean(losses))
@@ -353,6 +399,7 @@ class _Trainer:
     def _save_checkpoint(self, step: int) -> None:
         if self.fabric.is_global_zero:
             save_checkpoint(self._checkpoints, step, self.plain.changeable_state(), self.optimizer)
+            self.clock.saved()
 
     def _finish(self) -> None:
         model_folder = self.run.folder / "model"
@@ -385,10 +432,3 @@ def _parameter_groups(training: Training, options: OptimizationConfig) -> list[d
         {"params": prototypes, "share_of_rate": 1.0, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
-
-
-def _fabric(accelerator: str, devices: int, precision: str) -> Fabric:
-    try:
-        return Fabric(accelerator=accelerator, devices=devices, precision=precision)
-    except (ValueError, TypeError, RuntimeError, ImportError) as error:  # whichever Fabric finds fitting
-        raise InputError(f"accelerator {accelerator!r} with {devices} devices cannot be used here: {error}") from error

@@ -15,6 +15,7 @@ from small_runs import recipe, small_config
 from cxrtutor.alignment import MaskedContrast, PatchReconstruction, WeightedSum
 from cxrtutor.data.masks import blank, patch_mask
 from cxrtutor.data.sets import open_studies
+from cxrtutor.encoders.caching import CachedTexts
 from cxrtutor.errors import InputError
 from cxrtutor.methods import registry
 from cxrtutor.methods.config import RunConfig, Strict, validated
@@ -80,13 +81,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, dict[str, Any]]]:
 def studies_of(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The studies of every batch that is drawn from now on."""
     drawn: list[np.ndarray] = []
-    original = loop.Pairs.batch
+    original = CachedTexts.inputs
 
-    def batch(pairs: Any, indices: Any, *choice: Any) -> Any:
+    def inputs(texts: Any, indices: Any, *choice: Any) -> Any:
         drawn.append(indices)
-        return original(pairs, indices, *choice)
+        return original(texts, indices, *choice)
 
-    monkeypatch.setattr(loop.Pairs, "batch", batch)
+    monkeypatch.setattr(CachedTexts, "inputs", inputs)
     return drawn
 
 
