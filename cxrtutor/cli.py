@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
-from .errors import InputError, told_in_words
+from .errors import InputError, first_process, told_in_words
 from .store import write_file
 
 if TYPE_CHECKING:
@@ -197,20 +197,47 @@ def pretrain(
         list[str] | None,
         typer.Option("--set", help="Change a value of the recipe: `--set optimization.epochs=2`. May be repeated."),
     ] = None,
-    devices: Annotated[int, typer.Option(help="Processes or GPUs that share a batch.")] = 1,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes or GPUs that share a batch, on each machine; as many as torchrun or srun started, or 1.",
+            show_default=False,
+        ),
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(help="Machines; as many as torchrun or srun started processes on, or 1.", show_default=False),
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="'cpu', 'cuda' or 'auto'.")] = "auto",
+    checkpoint_every: Annotated[
+        int, typer.Option(min=1, help="Save after so many steps: the most that an interruption costs ...")
+    ] = 50,
+    checkpoint_minutes: Annotated[float, typer.Option(min=0, help="... and after so many minutes.")] = 10.0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the log for TensorBoard too, into the run's folder.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pre-train a model as a recipe says, or find it where it was trained before.
 
-    Prints the run's folder, which `localize` and `evaluate` take. An interrupted run is resumed by the same command.
+    Prints the run's folder, which `localize` and `evaluate` take. An interrupted run is resumed by the same command,
+    with as many processes or with others. SIGTERM and SIGUSR1 end it in good order: with status 143, after the step
+    that is under way, which is saved.
     """
     from .methods.config import load_config
     from .pretraining.loop import pretrain as train
 
-    run = train(load_config(config, _changes(change or [])), devices=devices, accelerator=accelerator)
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return  # one of several processes, of which the first speaks
+    run = train(
+        load_config(config, _changes(change or [])),
+        devices=devices,
+        nodes=nodes,
+        accelerator=accelerator,
+        checkpoint_every=checkpoint_every,
+        checkpoint_minutes=checkpoint_minutes,
+        tensorboard=tensorboard,
+    )
+    if not first_process():
+        return
     if as_json:
         _print_json({"folder": str(run.folder), **run.result})
     else:

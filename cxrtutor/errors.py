@@ -29,6 +29,14 @@ class StoppedError(Exception):
     """
 
 
+def first_process() -> bool:
+    """Whether this is the first of the processes that share a work, on whichever machine: it alone tells of it.
+
+    Whoever starts them says so in the environment: torchrun, Lightning Fabric, or Slurm.
+    """
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
 @contextmanager
 def told_in_words() -> Iterator[None]:
     """Around a Typer program, which ends with an exit status: 0 well, 1 a fault of ours (with a traceback), 2 something
@@ -43,7 +51,7 @@ def told_in_words() -> Iterator[None]:
         typer.echo(error, err=True)
         sys.exit(2)
     except StoppedError as stop:
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes that all stop, one tells
+        if first_process():
             typer.echo(stop, err=True)
         sys.exit(STOPPED)
     except SystemExit as end:

@@ -21,7 +21,7 @@ class Events:
     begins with it in its midst has it from the beginning. (PyTorch's own writer names its files after the machine.)
     """
 
-    def __init__(self, folder: Path, kept: Sequence[Mapping[str, float]]) -> None:
+    def __init__(self, folder: Path, kept: Sequence[Mapping[str, int | float]]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -36,7 +36,7 @@ class Events:
                 self._add(entry)
             self._file.flush()
 
-    def write(self, entry: Mapping[str, float]) -> None:
+    def write(self, entry: Mapping[str, int | float]) -> None:
         """One entry of the log: each of its values as a point over the step, at the second that the log has.
 
         Raises:
@@ -46,7 +46,7 @@ class Events:
             self._add(entry)
             self._file.flush()
 
-    def _add(self, entry: Mapping[str, float]) -> None:
+    def _add(self, entry: Mapping[str, int | float]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
