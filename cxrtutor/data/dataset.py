@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from bisect import bisect_right
 from collections import OrderedDict, defaultdict
@@ -25,6 +26,18 @@ _Group = tuple[int, int]  # a shard of the split, a row group in it
 _Columns = tuple[str, ...] | None  # some, or all
 
 
+_LEFT_OUT: dict[str, Any] = {
+    "id": "",
+    "patient": "",
+    "annotated": False,
+    "sections": (),
+    "sentences": (),
+    "labels": (),
+    "findings": (),
+}
+"""What lists that go over all studies have of one that is left out with its whole row group."""
+
+
 class RowGroup(NamedTuple):
     """Studies that are read from the disk together: row group `number` of a shard, of so many `rows`."""
 
@@ -38,7 +51,7 @@ def split_key(set_key: str, split: str | tuple[str, ...] | None) -> str:
     return store.content_key({"set": set_key, "split": split})
 
 
-class StudyDataset(Sequence[Study]):
+class StudyDataset(Sequence):  # of studies; said so, a check of types would read one from the disk at every call
     """The studies of a prepared set, or of some of its splits.
 
     Nothing but the card and the row group last read is held in memory, as it lies on the disk, not decoded; who comes
@@ -49,6 +62,7 @@ class StudyDataset(Sequence[Study]):
         split: its split, or None for all; several as a tuple, one after another in this order.
         card: what the set says about itself: name, version, licence, counts, columns (see `prepared.write_card`).
         key: stands for the set and the split, for what is computed from them; equal keys mean equal studies.
+        left_out: the positions of studies that are there, but not to be used (`leaving_out`).
     """
 
     def __init__(self, folder: str | Path, split: str | tuple[str, ...] | None = None) -> None:
@@ -70,6 +84,7 @@ class StudyDataset(Sequence[Study]):
         if isinstance(split, tuple):
             self._shards.sort(key=lambda shard: split.index(shard["split"]))  # stable: a split keeps its order
         self._starts = [0, *accumulate(shard["rows"] for shard in self._shards)]
+        self.left_out: frozenset[int] = frozenset()
         self._most_kept = 1
         self._kept: OrderedDict[tuple[_Group, _Columns], pa.Table] = OrderedDict()
 
@@ -116,6 +131,18 @@ class StudyDataset(Sequence[Study]):
             for _, row in sorted(cells.items(), key=operator.itemgetter(0))
         ]
 
+    def leaving_out(self, positions: Iterable[int]) -> StudyDataset:
+        """The same set, of which some studies are not to be used, as they cannot be read. All keep their positions.
+
+        Lists that go over all studies (`reports`, `ids`) read nothing of a row group that is left out as a whole: its
+        studies have no words and no names there.
+        """
+        other = copy.copy(self)
+        other.left_out = self.left_out | frozenset(positions)
+        other.key = store.content_key({"studies": self.key, "left out": sorted(other.left_out)})
+        other._kept = OrderedDict()
+        return other
+
     def parts(self) -> list[StudyDataset]:
         """The splits that these studies are made of, each as a set of its own, in order; itself where it is one."""
         return [StudyDataset(self.folder, one) for one in self.split] if isinstance(self.split, tuple) else [self]
@@ -153,6 +180,10 @@ class StudyDataset(Sequence[Study]):
             for number, start in enumerate(range(0, known["rows"], size))
         ]
 
+    def shard(self, number: int) -> tuple[Path, str]:
+        """Where a shard lies, and its SHA-256 when it was written."""
+        return self.folder / self._shards[number]["file"], self._shards[number]["sha256"]
+
     def rows(self, group: RowGroup) -> pa.Table:
         """The rows of a group, of which `prepared.study_of` makes studies."""
         return self._read(group.shard, group.number)
@@ -183,8 +214,23 @@ class StudyDataset(Sequence[Study]):
 
     def _columns(self, *names: str) -> Iterator[dict[str, Any]]:
         """Some columns of every row."""
-        for shard in range(len(self._shards)):
-            yield from self._read(shard, None, list(names)).to_pylist()
+        for shard, known in enumerate(self._shards):
+            start = self._starts[shard]
+            if self.left_out.isdisjoint(range(start, start + known["rows"])):
+                yield from self._read(shard, None, list(names)).to_pylist()
+            else:
+                yield from self._columns_in_part(shard, list(names))
+
+    def _columns_in_part(self, shard: int, names: list[str]) -> Iterator[dict[str, Any]]:
+        """Some columns of a shard's rows, of which some are left out."""
+        position = self._starts[shard]
+        for group in self.row_groups():
+            if group.shard == shard:
+                members = range(position, position := position + group.rows)
+                if self.left_out.issuperset(members):
+                    yield from ({name: _LEFT_OUT[name] for name in names} for _ in members)
+                else:
+                    yield from self._read(shard, group.number, names).to_pylist()
 
     def _group(self, group: _Group, columns: _Columns = None) -> pa.Table:
         """A row group, from memory where it is among those last used."""

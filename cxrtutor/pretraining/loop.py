@@ -22,6 +22,7 @@ from .. import store
 from ..alignment.alignment import Objective, PairedFeatures
 from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
+from ..data.verification import readable
 from ..data.views import training_views
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError, StoppedError
@@ -169,13 +170,18 @@ def _check_training_text(config: RunConfig) -> None:
         )
 
 
+def _usable(studies: StudyDataset) -> Int[np.ndarray, " usable"]:
+    """The positions of all studies that are not left out."""
+    return np.setdiff1d(np.arange(len(studies)), list(studies.left_out))
+
+
 def _shown_studies(studies: StudyDataset, asked: DataConfig) -> Int[np.ndarray, " shown"]:
     """Which training studies a run is shown: the first so many, less those with a finding that it goes without.
 
     Raises:
         InputError: no study is left, or none shows one of these findings.
     """
-    shown = np.arange(min(len(studies), asked.subset or len(studies)))
+    shown = _usable(studies)[: asked.subset]
     if not asked.without:
         return shown
     findings = studies.finding_names()
@@ -220,7 +226,7 @@ class _Trainer:
             self.views = [Pairs.of(training.model, *view) for view in views]
             masks = [MaskedImages.of(training.model, images) for images, _ in views]
             validation = self._open("validation")
-            self.validation = Pairs.of(training.model, validation)
+            self.validation, self.validated = Pairs.of(training.model, validation), _usable(validation)
             self.validation_masks = MaskedImages.of(training.model, validation, copies=1)
         self.studies = _shown_studies(train, config.data)
         self._check_shares()
@@ -251,12 +257,16 @@ class _Trainer:
         store.write_file(self.run.config_path, json.dumps(self.config.model_dump(), indent=1))
 
     def _open(self, split: str) -> StudyDataset:
-        return open_studies(self.config.data.set, split, self.config.data.edition)
+        """A split; of one whose images a trained encoder is to read, again and again, what can be read."""
+        studies = open_studies(self.config.data.set, split, self.config.data.edition)
+        if not self.config.model.image_encoder.trainable:
+            return studies
+        return readable(studies, self.run.folder / f"unreadable-{split}.json")
 
     def _check_shares(self) -> None:
         """Every process must get its part of every batch."""
         size, world = self.config.optimization.batch_size, self.fabric.world_size
-        if size % world or min(len(self.studies), len(self.validation.images)) < world:
+        if size % world or min(len(self.studies), len(self.validated)) < world:
             raise InputError(
                 f"Batches cannot be shared by {world} processes: optimization.batch_size = {size} must be a multiple "
                 "of their number, and the set must hold a training and a validation study for each."
@@ -387,11 +397,10 @@ class _Trainer:
         """Mean loss over the validation split in fixed batches of the training batch size, always masked alike."""
         self.module.eval()
         size = self.config.optimization.batch_size
-        count = max(len(self.validation.images) // size, 1)
+        count = max(len(self.validated) // size, 1)
         losses = []
         for index in range(count):
-            indices = np.arange(index * size, min((index + 1) * size, len(self.validation.images)))
-            share = self.share.of(indices)
+            share = self.share.of(self.validated[index * size : (index + 1) * size])
             masked = self.validation_masks.batch(share, self.config.seed, epoch=0, batch=index)
             losses.append(self._align(self.validation.batch(share), masked)["loss"].item())
         return float(np.mean(losses))
