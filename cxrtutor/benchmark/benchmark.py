@@ -220,7 +220,9 @@ def _tasks_without_answers(tasks: Sequence[str], name: str, splits: Sequence[str
 
     called = TEACHING if name == "teaching" else set_name(read_card(Path(name)))
     reasons = [
-        f"{name} ({called}) has no answers to {task!r}." for task in tasks if called not in task_named(task).sets
+        f"{name} ({called}) has no answers to the task {task!r}."
+        for task in tasks
+        if called not in task_named(task).sets
     ]
     if "train" not in splits or not {"test", "validation"} & set(splits):
         reasons.append(f"{name} has no splits to train and to test on; it has: {', '.join(splits)}.")

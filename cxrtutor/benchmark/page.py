@@ -32,8 +32,8 @@ section { margin-top: 2.5rem; padding-top: 1.25rem; border-top: 1px solid var(--
 nav ol { margin: 0; padding-left: 1.5rem; columns: 20rem; }
 nav li { break-inside: avoid; }
 .note { border: 2px solid var(--warn); border-radius: 4px; padding: .5rem 1rem; max-width: 46rem; }
-.scroll { overflow-x: auto; margin: 1rem 0; border: 1px solid var(--line); border-radius: 6px;
-  background: var(--card); }
+.scroll { overflow-x: auto; width: fit-content; max-width: 100%; margin: 1rem 0; border: 1px solid var(--line);
+  border-radius: 6px; background: var(--card); }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption, tfoot td { text-align: left; color: var(--muted); padding: .6rem .75rem; font-size: .8125rem; }
@@ -41,8 +41,9 @@ caption span { position: sticky; left: .75rem; display: inline-block; max-width:
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem; border-top: 1px solid var(--line);
   white-space: nowrap; }
 .words td, .words thead th { white-space: normal; min-width: 7rem; }
+.dataframe td:last-child { white-space: normal; min-width: 12rem; }
 tbody th[scope=row] { position: sticky; left: 0; background: var(--card); font-weight: 600; }
-th[scope=rowgroup] { color: var(--muted); font-weight: 400; font-style: italic; }
+th[scope=rowgroup] { color: var(--muted); font-weight: 400; font-style: italic; white-space: normal; }
 figure { margin: 1.5rem 0; }
 figure img { display: block; width: 100%; max-width: 63rem; height: auto; border-radius: 6px; background: #fff; }
 figcaption { font-weight: 600; margin-bottom: .4rem; }
@@ -112,7 +113,7 @@ def scrolling(table: str) -> str:
 def picture(figure: Figure, alt: str, caption: str) -> str:
     """A figure as an image within the page."""
     file = io.BytesIO()
-    figure.savefig(file, format="webp", pil_kwargs={"quality": _QUALITY})
+    figure.savefig(file, format="webp", bbox_inches="tight", pil_kwargs={"quality": _QUALITY})
     data = base64.b64encode(file.getvalue()).decode()
     return (
         f"<figure><figcaption>{escape(caption)}</figcaption>"

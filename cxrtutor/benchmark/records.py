@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__, store
 from ..data.dataset import StudyDataset
+from ..data.prepared import read_card
 from ..data.sets import open_studies, studies_key
 from ..errors import InputError
 from ..evaluation.evaluate import evaluate
@@ -175,7 +176,15 @@ def _about(trial: Trial, run: Run | None) -> dict[str, Any]:
         "package": __version__,
         "made": datetime.now(UTC).date().isoformat(),
         "config": trial.config.model_dump(mode="json"),
+        **({"redistribution": False} if _restricted(trial) else {}),
     }
+
+
+def _restricted(trial: Trial) -> bool:
+    """Whether a set that it reads may not be passed on: its record names films, and may hold phrases of reports."""
+    trained_on = [] if trial.stage == "trunk" else [trial.config.data.set]
+    read = {trial.measured_on[0], *trained_on} - {"teaching"}
+    return any(read_card(Path(name)).get("redistribution") is not True for name in read)
 
 
 def measure_model(model: AlignedModel, trial: Trial, split: str) -> Measurements:

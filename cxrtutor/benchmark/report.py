@@ -19,6 +19,7 @@ from .records import Record
 from .sections import TIDY, Section, overview, sections
 
 NOT_CLINICAL = "For learning and research. Not for clinical use."
+_MADE = f"Written by cxrtutor {__version__}."
 VERDICTS = {"above": "Measurably better", "alike": "Not told apart", "below": "Measurably worse"}
 _HOW_DECIDED = (
     "Pairs are compared by {metric} on the same samples, seed by seed: two rows are told apart where the 95 % interval "
@@ -71,6 +72,8 @@ class BenchmarkReport:
         """What the report was made of: a line for each experiment."""
         lines = []
         for name, trials in self.benchmark.trials.items():
+            if not trials:
+                continue
             about = [self.records[trial.file].about for trial in trials if trial.file in self.records]
             made = sorted(one["made"] for one in about)
             lines.append(
@@ -130,7 +133,9 @@ class BenchmarkReport:
                 parts += [_how_decided(section), markdown_table(_verdicts(section))]
         if self.left_out:
             parts += ["## Left out", "\n".join(f"- {one}" for one in self.left_out)]
-        parts += ["## What it was made of", markdown_table(_lines(self.sources)), _made()]
+        if len(self.sources):
+            parts += ["## What it was made of", markdown_table(_lines(self.sources))]
+        parts.append(_MADE)
         return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
     def to_html(self) -> str:
@@ -147,11 +152,12 @@ class BenchmarkReport:
             yield Part(section.title, paragraph(section.about) + scrolling(section.table._repr_html_()) + decided)
         for spec in self.benchmark.spec.pictures:
             if films := self.films[spec.title]:
-                pictures = "".join(picture(film.figure(), film.alt, film.prompt) for film in films)
+                pictures = "".join(picture(film.figure(), film.alt, f"Asked for “{film.prompt}”") for film in films)
                 yield Part(spec.title, restriction(self.restricted) + paragraph(spec.about) + pictures)
         if self.left_out:
             yield Part("Left out", bullets(self.left_out))
-        yield Part("What it was made of", html_table(_lines(self.sources), _made()))
+        if len(self.sources):
+            yield Part("What it was made of", html_table(_lines(self.sources), _MADE))
 
     def _glance(self) -> list[list[str]]:
         """The overview as text, the head first; in bold what is not told apart from the best."""
@@ -187,7 +193,3 @@ def _verdicts(section: Section) -> list[list[str]]:
 def _lines(table: pd.DataFrame) -> list[list[str]]:
     """A table as text, the head first."""
     return [[str(cell) for cell in row] for row in (table.columns, *table.values.tolist())]
-
-
-def _made() -> str:
-    return f"Written by cxrtutor {__version__}."

@@ -260,8 +260,9 @@ def _group(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel]:
     """The settings group that stands at `path` below `model`."""
     below: Any = model
     for key in path:
-        # A mapping of groups, such as runs by name, knows its groups' type alone.
-        below = below.model_fields[key].annotation if hasattr(below, "model_fields") else get_args(below)[1]
+        # Groups by name or by number, such as runs or tables, know their type alone.
+        of_groups = 0 if isinstance(key, int) else 1
+        below = below.model_fields[key].annotation if hasattr(below, "model_fields") else get_args(below)[of_groups]
         if isinstance(below, UnionType):  # a group or None
             below = get_args(below)[0]
     return below
