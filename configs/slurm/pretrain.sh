@@ -25,10 +25,10 @@ export CXRTUTOR_HOME="${CXRTUTOR_HOME:-$PWD/cache}"
 # The loader's processes are many: each keeps to one thread.
 export OMP_NUM_THREADS=1
 
-# The batch shell hears SIGTERM when the job is preempted, and must outlive it to queue the job again.
-trap '' TERM
+# A signal that reaches this shell too must not end it: it has the job to queue again.
+trap : TERM USR1
 
-srun --kill-on-bad-exit=1 .venv/bin/python -m cxrtutor pretrain "$@"
+srun --kill-on-bad-exit=1 "${PYTHON:-.venv/bin/python}" -m cxrtutor pretrain "$@"
 status=$?
 
 # 143: stopped in good order. Anything else is an end, good or bad, and running it again would not change it.

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -79,16 +80,19 @@ def _kill_in(writes: int, saves: int) -> None:
     Path.write_bytes = write_bytes
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
 def training(
     server: mp.context.ForkServerContext, data: Path, home: Path, world: int = 1, nodes: int = 1, **given: Any
 ) -> Iterator[list[BaseProcess]]:
     """Processes that train one run together, as `torchrun` would start them; none is left behind."""
     options = given.pop("options", {})
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = []
+    port, processes = free_port(), []
     for rank in range(world):
         each = world // nodes
         told = {
@@ -354,3 +358,73 @@ class TestLaunchers:
         assert first["loss"] == second["loss"]
         for answer in (first, second):
             assert json.loads((Path(answer["folder"]) / "environment.json").read_text())["processes"] == 2
+
+
+SRUN = """#!/bin/bash
+# Stands in for Slurm's: two machines with one task each, which are this one; the options of srun go by the board.
+while [[ $1 == --* ]]; do shift; done
+for rank in 0 1; do
+    SLURM_PROCID=$rank SLURM_NODEID=$rank SLURM_LOCALID=0 SLURM_STEP_ID=0 "$@" &
+    echo $! >> "$STAND_IN/tasks"
+done
+status=0
+for task in $(jobs -p); do wait "$task" || status=$?; done
+exit $status
+"""
+
+
+@pytest.mark.slow
+class TestSlurm:
+    SCRIPT = ROOT / "configs" / "slurm" / "pretrain.sh"
+
+    @pytest.fixture
+    def cluster(self, tmp_path: Path) -> dict[str, str]:
+        """What Slurm tells a job of two machines, and its programs; `scontrol` writes down what it is asked."""
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        for name, text in {"srun": SRUN, "scontrol": '#!/bin/bash\necho "$@" >> "$STAND_IN/asked"\n'}.items():
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        told = {"JOB_ID": "4711", "JOB_NAME": "cxrtutor", "NNODES": "2", "NTASKS": "2", "NTASKS_PER_NODE": "1"}
+        return {f"SLURM_{name}": value for name, value in told.items()} | {
+            "SLURM_NODELIST": "127.0.0.1",
+            "MASTER_PORT": str(free_port()),
+            "STAND_IN": str(folder),
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "PYTHON": sys.executable,
+        }
+
+    def test_it_is_a_script(self) -> None:
+        assert subprocess.run(["bash", "-n", self.SCRIPT]).returncode == 0
+        asked = [line.split("#")[1] for line in self.SCRIPT.read_text().splitlines() if line.startswith("#SBATCH")]
+        assert all(line.split()[1].startswith("--") for line in asked) and len(asked) > 5
+        assert os.access(self.SCRIPT, os.X_OK)
+
+    def test_a_job_that_is_warned_saves_and_is_queued_again(
+        self, data: Path, tmp_path: Path, home: Path, cluster: dict[str, str]
+    ) -> None:
+        recipe_of_many_steps = tmp_path / "many.yaml"
+        recipe_of_many_steps.write_text(yaml.safe_dump(recipe(data, epochs=12)))
+        job = [self.SCRIPT, recipe_of_many_steps, "--accelerator=cpu", "--checkpoint-every=1000", "--json"]
+        tasks, asked = (Path(cluster["STAND_IN"]) / name for name in ("tasks", "asked"))
+
+        def warn() -> None:
+            while not any(home.glob("runs/*/log.jsonl")) or not next(home.glob("runs/*/log.jsonl")).stat().st_size:
+                time.sleep(0.02)
+            for task in tasks.read_text().split():
+                os.kill(int(task), signal.SIGUSR1)
+
+        warning = threading.Thread(target=warn, daemon=True)
+        warning.start()
+        status, out, errors = program(*job, home=home, **cluster)
+        assert (status, out) == (STOPPED, ""), errors
+        assert errors.count("Stopped by SIGUSR1 after step ") == 1
+        assert asked.read_text() == "requeue 4711\n"
+        (saved,) = home.glob("runs/*/checkpoint/step-*")
+
+        status, out, errors = program(*job, home=home, **cluster)
+        assert status == 0, errors
+        assert json.loads(out)["step"] == 36
+        starts = (Path(json.loads(out)["folder"]) / "starts.jsonl").read_text().splitlines()
+        assert [json.loads(start)["from_step"] for start in starts] == [0, int(saved.name.removeprefix("step-"))]
+        assert asked.read_text() == "requeue 4711\n"  # what has ended is not queued again
