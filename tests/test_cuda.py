@@ -10,14 +10,17 @@ import pytest
 import torch
 from alignment.batches import paired
 from alignment.objectives import OBJECTIVES
-from small_runs import small_config, use_small_text_encoder
+from pretraining.interruptions import Stopped, stop_at
+from small_runs import STEPS, STEPS_PER_EPOCH, small_config, use_small_text_encoder
 from transfer.small_tasks import small_teaching_set
 
 from cxrtutor.alignment import PairedFeatures
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.masks import patch_mask
-from cxrtutor.methods.config import ImageEncoderConfig, load_config
+from cxrtutor.methods.config import ComputeConfig, ImageEncoderConfig, load_config
 from cxrtutor.methods.registry import METHODS, method
+from cxrtutor.pretraining.computing import arrange
+from cxrtutor.pretraining.loading import Loader
 from cxrtutor.pretraining.loop import Training, pretrain
 from cxrtutor.transfer.detection import detect
 from cxrtutor.transfer.representation import all_vectors, trunk
@@ -87,13 +90,109 @@ def test_a_decoder_trains(data: Path, home: Path, monkeypatch: pytest.MonkeyPatc
     assert log[-1]["reconstruction/error"] < log[0]["reconstruction/error"]
 
 
+COMPUTE = {
+    "read ahead": ComputeConfig(workers=2),
+    "in pieces": ComputeConfig(piece=3),
+    "recomputed": ComputeConfig(recompute=True),
+    "compiled": ComputeConfig(compile=True),
+    "channels last, fused": ComputeConfig(channels_last=True, fused=True),
+    "all": ComputeConfig(workers=2, piece=3, recompute=True, channels_last=True, compile=True, fused=True),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTE)
+def test_runs_computed_in_every_way_train_in_mixed_precision(
+    name: str, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_small_text_encoder(monkeypatch)
+    config = small_config(data, trainable=True, precision="bf16-mixed", learning_rate=0.001)
+    run = pretrain(config.model_copy(update={"compute": COMPUTE[name]}), accelerator="cuda")
+    log = run.log()
+    assert np.mean([entry["loss"] for entry in log[-3:]]) < np.mean([entry["loss"] for entry in log[:3]])
+    assert all(entry["images_per_second"] > 0 and entry["memory_gib"] > 0 for entry in log)
+    assert all(0 <= entry["utilization"] <= 100 for entry in log if "utilization" in entry)
+    fresh = method(config.method).model(config)
+    assert run.model().changeable_state().keys() == fresh.changeable_state().keys()
+
+
+def test_a_run_stopped_on_a_gpu_goes_on_computed_otherwise(
+    data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counters and moments of a fused optimiser stand where another keeps them, and the other way round."""
+    use_small_text_encoder(monkeypatch)
+    config = small_config(data, trainable=True, learning_rate=0.001)
+    for step, name in ((3, "channels last, fused"), (6, "in pieces"), (9, "channels last, fused")):
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(patch, step, "step")
+            pretrain(config.model_copy(update={"compute": COMPUTE[name]}), accelerator="cuda", checkpoint_every=1)
+    log = pretrain(config, accelerator="cuda", checkpoint_every=1).log()
+    assert [entry["step"] for entry in log] == list(range(1, STEPS + 1))
+    assert np.isfinite([entry["loss"] for entry in log]).all()
+
+
+def test_images_are_read_into_pinned_memory(data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_text_encoder(monkeypatch)
+    pinned, moved = [], Loader._moved
+
+    def noting(loader: Loader, read: torch.Tensor) -> torch.Tensor:
+        pinned.append(read.is_pinned())
+        return moved(loader, read)
+
+    monkeypatch.setattr(Loader, "_moved", noting)
+    config = small_config(data, trainable=True, epochs=1)
+    pretrain(config.model_copy(update={"compute": COMPUTE["read ahead"]}), accelerator="cuda")
+    assert len(pinned) == STEPS_PER_EPOCH and all(pinned)
+
+
+class TestMemory:
+    """At the size of a recipe: ResNet-50 and a BERT, which random weights do as well."""
+
+    def step(self, compute: ComputeConfig, precision: bool) -> tuple[float, torch.Tensor, float]:
+        """Loss, gradient and, in GiB, the memory of a pass forward and back, without dropout, with fixed statistics."""
+        config = load_config(
+            "configs/paper/lsm.yaml", {"model.image_encoder.pretrained": False, "model.text_encoder.pretrained": False}
+        )
+        torch.manual_seed(0)
+        chosen = method(config.method)
+        training = Training(chosen.model(config), chosen.objective(config), compute.piece).to("cuda").eval()
+        arrange(training.model, compute)
+        images = torch.rand(BATCH, 1, 224, 224, generator=torch.Generator().manual_seed(0)).to("cuda")
+        reports = [["Moderate left pleural effusion.", f"Nodule {number}."] for number in range(BATCH)]
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        with torch.autocast("cuda", torch.bfloat16, enabled=precision):
+            loss = training(images, reports)["loss"]
+        loss.backward()
+        gib = (torch.cuda.max_memory_allocated() - held) / 2**30
+        gradient = torch.cat([p.grad.flatten() for p in training.parameters() if p.grad is not None])
+        return loss.item(), gradient.cpu(), gib
+
+    @pytest.mark.parametrize("precision", [False, True], ids=["float32", "bfloat16"])
+    def test_pieces_and_recomputation_need_less_for_the_same(self, precision: bool) -> None:
+        loss, gradient, whole = self.step(ComputeConfig(), precision)
+        tolerance = 0.05 if precision else 0.01
+        for compute in (
+            ComputeConfig(piece=BATCH // 4),
+            ComputeConfig(recompute=True),
+            ComputeConfig(piece=BATCH // 4, recompute=True),
+        ):
+            found = self.step(compute, precision)
+            print(f"{compute}: {found[2]:.2f} GiB, at once {whole:.2f}")
+            assert found[0] == pytest.approx(loss, rel=tolerance)
+            assert (found[1] - gradient).norm() < 4 * tolerance * gradient.norm()
+            assert found[2] < 0.7 * whole
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_at_paper_scale_takes_real_steps(path: Path) -> None:
     config = load_config(path, {"model.image_encoder.pretrained": False, "model.text_encoder.pretrained": False})
     torch.manual_seed(0)
     chosen = method(config.method)
-    training = Training(chosen.model(config), chosen.objective(config)).to("cuda").train()
-    optimizer = torch.optim.AdamW([p for p in training.parameters() if p.requires_grad], lr=1e-4)
+    training = Training(chosen.model(config), chosen.objective(config), config.compute.piece).to("cuda").train()
+    arrange(training.model, config.compute)
+    learning = [p for p in training.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=1e-4, fused=config.compute.fused or None)
     images = torch.rand(BATCH, 1, config.model.image_size, config.model.image_size, device="cuda")
     lines = (
         "Moderate left pleural effusion.",
