@@ -136,16 +136,13 @@ def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    parameters = _parameters(optimizer)
-    fused = optimizer.defaults.get("fused")  # only then step counters are kept where the parameters are
+    parameters = [(parameter, group) for group in optimizer.param_groups for parameter in group["params"]]
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        parameter = parameters[int(index)]
-        if name != "step":  # a moment; in the parameter's own layout, which a fused optimiser asks for
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        elif fused:
-            value = value.to(parameter.device)
-        optimizer.state[parameter][name] = value
+        parameter, group = parameters[int(index)]
+        # A fused optimiser counts its steps where the parameter is, any other on the CPU.
+        there = value.dim() or group.get("fused")
+        optimizer.state[parameter][name] = value.to(parameter.device) if there else value
 
 
 def _random_state() -> dict[str, Tensor]:

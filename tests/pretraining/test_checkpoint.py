@@ -129,6 +129,19 @@ class TestClock:
         assert clock.due(10) and not clock.due(11)
 
 
+@pytest.mark.parametrize("fused", [None, True])
+def test_a_fused_optimizer_counts_where_its_parameters_are(tmp_path: Path, fused: bool | None) -> None:
+    network, optimizer = trained(0)
+    save_checkpoint(tmp_path, 3, network.state_dict(), optimizer)
+    other, its_optimizer = trained(1, steps=0)
+    other.to("meta")  # stands in for a GPU
+    its_optimizer = torch.optim.AdamW([parameter for parameter in other.parameters() if parameter.requires_grad])
+    its_optimizer.param_groups[0]["fused"] = fused
+    load_checkpoint(tmp_path, other, its_optimizer)
+    places = {name: value.device.type for state in its_optimizer.state.values() for name, value in state.items()}
+    assert places == {"step": "meta" if fused else "cpu", "exp_avg": "meta", "exp_avg_sq": "meta"}
+
+
 def test_without_a_checkpoint_a_run_begins(tmp_path: Path) -> None:
     network, optimizer = trained(0)
     assert load_checkpoint(tmp_path / "nowhere", network, optimizer) == 0
