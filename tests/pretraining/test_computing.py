@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from interruptions import Stopped, in_new_home, stop_at, weights
-from small_runs import small_config
+from small_runs import STEPS_PER_EPOCH, small_config
 from torch import nn
 from whole_methods import NAMES, assert_same, batch, loss_and_gradients, training
 
@@ -143,3 +146,39 @@ def test_a_frozen_encoder_is_left_alone(piece: int | None, data: Path) -> None:
     assert fingerprint(frozen.model.image_encoder) == before[0]
     assert torch.equal(frozen.model.encode_images(images).deep, before[1])
     assert not any("forward" in vars(part) for part in frozen.model.modules())
+
+
+@pytest.mark.slow
+def test_two_processes_train_encoders_in_pieces_each_with_dropout_of_its_own(data: Path, tmp_path: Path) -> None:
+    """Under mixed precision and recomputed; the second process is given the random numbers of its steps."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import pytest, torch
+from pathlib import Path
+from small_runs import small_config, use_small_text_encoder
+from cxrtutor.methods.config import ComputeConfig
+from cxrtutor.pretraining import loop
+use_small_text_encoder(pytest.MonkeyPatch())
+step = loop._Trainer._step
+def noting(trainer, *given):
+    made = step(trainer, *given)
+    with open(Path({str(tmp_path)!r}) / f"seeds-{{trainer.fabric.global_rank}}.txt", "a") as file:
+        print(torch.initial_seed(), file=file)
+    return made
+loop._Trainer._step = noting
+config = small_config(Path({str(data)!r}), trainable=True, precision="bf16-mixed", epochs=1)
+compute = ComputeConfig(piece=2, recompute=True, fused=True)
+loop.pretrain(config.model_copy(update={{"compute": compute}}), devices=2, accelerator="cpu", progress=False)
+"""
+    )
+    home = tmp_path / "home"
+    subprocess.run([sys.executable, script], env=os.environ | {"CXRTUTOR_HOME": str(home)}, check=True, timeout=240)
+    config = small_config(data, trainable=True, precision="bf16-mixed", epochs=1)
+    run = in_new_home(home, lambda: Run.open(run_folder(config)))
+    assert [entry["step"] for entry in run.log()] == list(range(1, STEPS_PER_EPOCH + 1))
+    first, second = ((tmp_path / f"seeds-{rank}.txt").read_text().split() for rank in range(2))
+    assert first == [str(config.seed)] * STEPS_PER_EPOCH
+    assert second == [str(sampling.dropout_seed(config.seed, step, 1)) for step in range(STEPS_PER_EPOCH)]
