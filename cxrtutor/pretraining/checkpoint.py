@@ -140,9 +140,11 @@ def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         parameter, group = parameters[int(index)]
-        # A fused optimiser counts its steps where the parameter is, any other on the CPU.
-        there = value.dim() or group.get("fused")
-        optimizer.state[parameter][name] = value.to(parameter.device) if there else value
+        if name != "step":  # a moment; a fused optimiser asks for the layout in memory that the parameter has
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        elif group.get("fused"):  # which counts its steps where the parameter is, any other on the CPU
+            value = value.to(parameter.device)
+        optimizer.state[parameter][name] = value
 
 
 def _random_state() -> dict[str, Tensor]:
