@@ -124,6 +124,7 @@ class TestHelp:
             (["minimal-pairs"], "Chance is .5"),
             (["transfer"], "NIH ChestX-ray14"),
             (["experiments"], "--records"),
+            (["benchmark"], "--no-run"),
             (["guard"], "DICOM files"),
             (["data", "deidentify"], "the patient"),
         ],
@@ -145,6 +146,7 @@ class TestHelp:
                 "minimal-pairs",
                 "transfer",
                 "experiments",
+                "benchmark",
                 "guard",
             )
         )

@@ -9,12 +9,14 @@ then says what other *patients* would change, not what another seed would. Of `R
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from .measurements import Measurements
-from .results import Repeats, Result
+from .results import Repeats, Result, statistic_in
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,11 @@ def interval(
     pigeonhole bootstrap: Owen, Annals of Applied Statistics 2007).
     """
     repeats = _each(result)
-    patients, draw = len(result.patients), np.random.default_rng(seed)
-    weights = _multinomial(draw, patients, resamples)
+    weights, draw = _patients(len(result.patients), resamples, seed)
     taken = _taken(draw, result, resamples)
-    value = _mean(repeats, metric, np.ones((1, patients)), np.ones((1, len(repeats))))[0]
-    means = _mean(repeats, metric, weights, taken)
+    once = np.stack([repeat.statistic(metric, np.ones((1, len(result.patients)))) for repeat in repeats], axis=1)
+    value = _mean(once, np.ones((1, len(repeats))))[0]
+    means = _mean(np.stack([statistic_in(weights, repeat, metric) for repeat in repeats], axis=1), taken)
     means = means[~np.isnan(means)]  # a draw may miss every patient whose samples are defined
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail]) if len(means) else (np.nan, np.nan)
@@ -103,14 +105,29 @@ def _multinomial(draw: np.random.Generator, number: int, resamples: int) -> Floa
     return draw.multinomial(number, np.full(number, 1 / number), size=resamples).astype(float)
 
 
+def _patients(
+    number: int, resamples: int, seed: int
+) -> tuple[Float[np.ndarray, "{resamples} {number}"], np.random.Generator]:
+    """How often every draw takes each patient, and the generator that the draws go on with."""
+    weights, state = _drawn_patients(number, resamples, seed)
+    draw = np.random.default_rng()
+    draw.bit_generator.state = state
+    return weights, draw
+
+
+@lru_cache(maxsize=1)
+def _drawn_patients(number: int, resamples: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """The same array for the same question, as long as no other is put: `statistic_in` knows it again."""
+    draw = np.random.default_rng(seed)
+    weights = _multinomial(draw, number, resamples)
+    weights.flags.writeable = False
+    return weights, draw.bit_generator.state
+
+
 def _mean(
-    repeats: tuple[Result, ...],
-    metric: str,
-    weights: Float[np.ndarray, "draws patients"],
-    taken: Float[np.ndarray, "draws repeats"],
+    values: Float[np.ndarray, "draws repeats"], taken: Float[np.ndarray, "draws repeats"]
 ) -> Float[np.ndarray, " draws"]:
     """In every draw the mean over the repeats that were taken and are defined."""
-    values = np.stack([repeat.statistic(metric, weights) for repeat in repeats], axis=1)
     taken = np.where(np.isnan(values), 0.0, taken)
     with np.errstate(invalid="ignore"):
         return (taken * np.nan_to_num(values)).sum(axis=1) / taken.sum(axis=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from .results import Result
+from .results import Result, statistic_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Difference:
 
     def statistic(self, metric: str, weights: Float[np.ndarray, "draws patients"]) -> Float[np.ndarray, " draws"]:
         """The difference of the metric; NaN where it is undefined for one of the two."""
-        return self.first.statistic(metric, weights) - self.second.statistic(metric, weights)
+        return statistic_in(weights, self.first, metric) - statistic_in(weights, self.second, metric)
 
     def less(self, other: Difference) -> Difference:
         """How far two differences differ: whether a change helps one method more than another.

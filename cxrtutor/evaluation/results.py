@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from jaxtyping import Float
@@ -53,6 +54,24 @@ class Result(Protocol):
     def undefined(self) -> Mapping[str, int]:
         """How many samples each metric leaves out."""
         ...
+
+
+_LAST: WeakKeyDictionary[Result, tuple[str, ReferenceType[np.ndarray], np.ndarray]] = WeakKeyDictionary()
+"""Of each result the metric and the draws that it was last asked for, and what it answered."""
+
+
+def statistic_in(
+    draws: Float[np.ndarray, "draws patients"], result: Result, metric: str
+) -> Float[np.ndarray, " draws"]:
+    """`result.statistic`, computed once for the same array of draws: to compare all pairs of n results, n times."""
+    if len(draws) == 1:  # cheap, and not to push out what was dear
+        return result.statistic(metric, draws)
+    last = _LAST.get(result)
+    if last is not None and last[0] == metric and last[1]() is draws:
+        return last[2]
+    values = result.statistic(metric, draws)
+    _LAST[result] = metric, ref(draws), values
+    return values
 
 
 @dataclass(frozen=True, eq=False)

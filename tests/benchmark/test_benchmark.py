@@ -138,6 +138,7 @@ def found_by_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("found_by_workers")
 def test_processes_share_the_trials_and_the_threads(
     tmp_path: Path, studies: Path, monkeypatch: pytest.MonkeyPatch
@@ -154,6 +155,7 @@ def test_processes_share_the_trials_and_the_threads(
         assert about[f"local/lsm-seed{seed}.json"]["process"] == about[f"tasks/lsm-seed{seed}.json"]["process"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("found_by_workers")
 def test_a_trial_whose_process_was_killed_is_run_again(
     tmp_path: Path, studies: Path, monkeypatch: pytest.MonkeyPatch

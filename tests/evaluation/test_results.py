@@ -96,3 +96,25 @@ def test_repeats_of_repeats_are_compared_one_by_one():
     assert first.less(second).undefined()["iou"] == 0
     with pytest.raises(InputError, match="cannot be paired"):
         Repeats((repeats([0.1, 0.2]), repeats([0.3])))
+
+
+def test_a_statistic_is_computed_once_for_the_same_draws():
+    """All pairs of three results that have no difference sample by sample cost three statistics and not six."""
+    from cxrtutor.evaluation.difference import Difference
+
+    asked = []
+
+    class Counted(Measurements):
+        def statistic(self, metric, weights):
+            asked.append(len(weights))
+            return super().statistic(metric, weights)
+
+        def less(self, other):
+            return Difference(self, other)
+
+    one, two, three = (Counted(rows(HARD + level).rows, "afloc", "precise") for level in (0.0, 0.1, 0.2))
+    for first, second in ((one, two), (one, three), (two, three)):
+        assert paired_difference(second, first, "iou").value > 0.05
+    assert asked.count(1000) == 3
+    assert interval(one, "dice").value == pytest.approx(HARD.mean() / 2)  # another metric is another statistic
+    assert interval(one, "iou", seed=1) != interval(one, "iou")  # and so are other draws
