@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..alignment import similarity, transport_similarity
+from ..alignment import LocalAlignment, TransportAlignment, similarity, transport_similarity
 from ..alignment.alignment import Objective, PairedFeatures
 from ..methods.config import RunConfig
 from ..methods.model import AlignedModel
@@ -32,11 +33,18 @@ from .computing import arrange
 from .example_pairs import example_inputs
 from .tally import Tally
 
-TRAINED_PAIRS, FROZEN_PAIRS = (2, 3, 4), (8, 12, 16)
+TRAINED_PAIRS, FROZEN_PAIRS = (2, 3), (8, 16)
 """Batches that are measured: where an encoder is trained a pair takes a second, where none is a moment."""
 
-OBJECTIVE_PAIRS = (8, 16, 24)
+OBJECTIVE_PAIRS = (4, 8, 12)
 """Batches that the objective is measured over; a quadratic needs three."""
+
+
+UNBOUNDED = 2**62
+"""Bytes that nothing fills."""
+
+_KERNELS = (LocalAlignment, TransportAlignment)
+"""Objectives that compare every image with every report by a kernel that keeps what it can: each calls it once."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +54,37 @@ class Polynomial:
     coefficients: tuple[float, ...]
 
     @classmethod
-    def fitted(cls, counts: Sequence[int], values: Sequence[float], degree: int) -> Polynomial:
+    def fitted(cls, counts: Sequence[int], values: Sequence[int | float], degree: int) -> Polynomial:
         """The one of least squares. No coefficient is negative: costs grow with the batch, far beyond `counts` too."""
         powers = np.vander(np.array(counts, dtype=float), degree + 1, increasing=True)
         return cls(tuple(nnls(powers, np.array(values, dtype=float))[0].tolist()))
 
-    def __call__(self, pairs: float) -> float:
+    def __call__(self, pairs: int) -> float:
         """Its value."""
         return sum(factor * pairs**power for power, factor in enumerate(self.coefficients))
 
 
 Operations = Mapping[torch.dtype, Polynomial]
 """Floating-point operations by the type of number that they are done in."""
+
+
+@dataclass(frozen=True)
+class ObjectiveCosts:
+    """What an objective costs, by the number of pairs that it is over.
+
+    Attributes:
+        peak: bytes that it holds at most, forward or backward, beside the features that it is given.
+        operations: of both.
+    """
+
+    peak: Polynomial
+    operations: Operations
+
+    @classmethod
+    def fitted(cls, tallies: Sequence[Tally]) -> ObjectiveCosts:
+        """From batches of `OBJECTIVE_PAIRS`."""
+        peak = Polynomial.fitted(OBJECTIVE_PAIRS, [tally.peak for tally in tallies], 2)
+        return cls(peak, _by_type(OBJECTIVE_PAIRS, [tally.multiplied for tally in tallies], 2))
 
 
 @dataclass(frozen=True)
@@ -73,10 +100,11 @@ class Costs:
         passing: bytes that either pass needs on top of these for a moment, the weights' gradients not counted.
         given: bytes of the pairs as the model takes them.
         features: bytes of the projected pairs, which the objective takes.
-        objective: bytes that the objective holds at most, beside these, forward or backward.
+        keeping: what the objective costs where its kernels may keep for the backward pass whatever they like to.
+        computing_again: what it costs where they may keep nothing.
+        may_keep: bytes that they may really keep.
         forward: operations of the model's forward pass.
         both: of its forward and backward pass.
-        aligned: of the objective's forward and backward pass.
         speed: operations a second that this machine did meanwhile.
     """
 
@@ -87,11 +115,22 @@ class Costs:
     passing: Polynomial
     given: Polynomial
     features: Polynomial
-    objective: Polynomial
+    keeping: ObjectiveCosts
+    computing_again: ObjectiveCosts
+    may_keep: int
     forward: Operations
     both: Operations
-    aligned: Operations
     speed: float
+
+    def objective_bytes(self, pairs: int) -> float:
+        """What the objective holds at most, over all pairs of a batch."""
+        return min(self.keeping.peak(pairs), self.computing_again.peak(pairs) + self.may_keep)
+
+    def objective_operations(self, pairs: int) -> dict[torch.dtype, float]:
+        """What it computes; where not all can be kept, as if nothing was."""
+        bounded = self.keeping.peak(pairs) > self.objective_bytes(pairs)
+        costs = self.computing_again if bounded else self.keeping
+        return {kind: count(pairs) for kind, count in costs.operations.items()}
 
 
 def measured_costs(config: RunConfig, pieces: int) -> Costs:
@@ -111,19 +150,22 @@ def measured_costs(config: RunConfig, pieces: int) -> Costs:
         arrange(model, config.compute.model_copy(update={"compile": False}))
         trains = model.image_encoder.trainable or model.text_encoder.trainable
         counts = TRAINED_PAIRS if trains else FROZEN_PAIRS
-        bar = tqdm(total=len(counts) + len(OBJECTIVE_PAIRS), desc="measuring small steps", unit="step", disable=None)
+        total = len(counts) + 2 * len(OBJECTIVE_PAIRS)
+        bar = tqdm(total=total, desc="measuring small steps", unit="step", disable=None)
         with bar, _gradients_dropped(model, objective):
             passes = []
             for count in counts:
                 inputs = example_inputs(model, config.data.text, count, pieces)
                 passes.append(_pass(model, objective, config, inputs))
                 bar.update()
-            aligned = []
-            for count in OBJECTIVE_PAIRS:
-                aligned.append(_aligned(objective, _leaves(passes[-1].pairs, count), config))
+            aligned: dict[int, list[Tally]] = {UNBOUNDED: [], 0: []}
+            for bound, count in product(aligned, OBJECTIVE_PAIRS):
+                share = min(1.0, count / config.optimization.batch_size)
+                with _bounds(kept=bound, share=share):
+                    aligned[bound].append(_aligned(objective, _leaves(passes[-1].pairs, count), config))
                 bar.update()
 
-    def linear(values: Iterable[float]) -> Polynomial:
+    def linear(values: Iterable[int]) -> Polynomial:
         return Polynomial.fitted(counts, list(values), 1)
 
     parts = nn.ModuleList([model, objective])
@@ -136,10 +178,11 @@ def measured_costs(config: RunConfig, pieces: int) -> Costs:
         passing=linear(each.passing for each in passes),
         given=linear(each.given for each in passes),
         features=linear(_bytes(each.pairs) for each in passes),
-        objective=Polynomial.fitted(OBJECTIVE_PAIRS, [tally.peak for tally in aligned], 2),
+        keeping=ObjectiveCosts.fitted(aligned[UNBOUNDED]),
+        computing_again=ObjectiveCosts.fitted(aligned[0]),
+        may_keep=sum(similarity.KEPT_BYTES for part in objective.modules() if isinstance(part, _KERNELS)),
         forward=_by_type(counts, [each.forward for each in passes], 1),
         both=_by_type(counts, [each.both for each in passes], 1),
-        aligned=_by_type(OBJECTIVE_PAIRS, [tally.multiplied for tally in aligned], 2),
         speed=sum(last.both.values()) / last.seconds,
     )
 
@@ -182,9 +225,8 @@ def _pass(model: AlignedModel, objective: Objective, config: RunConfig, inputs: 
 
 
 def _aligned(objective: Objective, pairs: PairedFeatures, config: RunConfig) -> Tally:
-    """What the objective costs over some pairs, forward and backward, as a part of the batch that it is meant for."""
-    count = len(pairs.image.pooled)
-    with _budgets(min(1.0, count / config.optimization.batch_size)), Tally() as tally:
+    """What the objective costs over some pairs, forward and backward."""
+    with Tally() as tally:
         with _precision(config):
             loss = objective(pairs).loss
         loss.backward()
@@ -192,20 +234,19 @@ def _aligned(objective: Objective, pairs: PairedFeatures, config: RunConfig) -> 
 
 
 @contextmanager
-def _budgets(share: float) -> Iterator[None]:
-    """Let the kernels of alignment budget as for a batch of which this is only a share.
+def _bounds(kept: int, share: float) -> Iterator[None]:
+    """Let the kernels of alignment keep so much, and work on as much at once as suits a `share` of a batch.
 
-    What they keep grows with the square of the batch up to a bound, and what they work on at once grows with the batch.
-    With bounds that shrink alike a small batch is the large one in every proportion, and can be scaled up.
+    Of images at once they so take as many as of the whole batch, and their costs can be scaled up.
     """
     kernels = (similarity, transport_similarity)
-    bounds = [(kernel.KEPT_BYTES, kernel.CHUNK_ELEMENTS) for kernel in kernels]
+    before = [(kernel.KEPT_BYTES, kernel.CHUNK_ELEMENTS) for kernel in kernels]
     try:
-        for kernel, (kept, chunk) in zip(kernels, bounds, strict=True):
-            kernel.KEPT_BYTES, kernel.CHUNK_ELEMENTS = int(kept * share**2), int(chunk * share)
+        for kernel, (_, chunk) in zip(kernels, before, strict=True):
+            kernel.KEPT_BYTES, kernel.CHUNK_ELEMENTS = kept, int(chunk * share)
         yield
     finally:
-        for kernel, (kept, chunk) in zip(kernels, bounds, strict=True):
+        for kernel, (kept, chunk) in zip(kernels, before, strict=True):
             kernel.KEPT_BYTES, kernel.CHUNK_ELEMENTS = kept, chunk
 
 

@@ -58,6 +58,6 @@ def _reports(encoder: TextEncoder, text: TrainingText, count: int, pieces: int) 
     room = (min(pieces, encoder.pieces.limit) if encoder.pieces.context == "report" else pieces) - 2
     fitting = max(1, int((lengths.cumsum() <= room).sum()))
     shown = {"all": fitting, "one": 1, "subset": (fitting + 2) // 2}[text.sentences]
-    chosen_from = fitting if shown > 1 else len(_SENTENCES)
-    orders = ((np.arange(shown) + number) % chosen_from for number in range(count))
+    # The same sentences in every order that starts at another of them, then from the next sentence on.
+    orders = (np.roll(np.arange(shown), number) + number // shown for number in range(count))
     return [[_SENTENCES[place % len(_SENTENCES)] for place in order] for order in orders]

@@ -10,7 +10,8 @@ Memory of one of `W` devices, for a batch of `B` pairs of which each has its sha
   precision too. With `compute.piece` only the projected features of the share, and one piece of the rest (below). With
   `compute.recompute` the inputs of blocks.
 - *objective*: what it keeps and works on, by the whole `B`, in every process; with several devices the gathered
-  features too.
+  features too. Tables of words by regions, for all `B` images and `B` reports, are not kept as a whole: what a kernel
+  cannot keep within `similarity.KEPT_BYTES` it computes again, some images at a time.
 - *passing*: what the encoders' passes need for a moment beyond that: temporary tensors, the block that is being
   recomputed, or the piece.
 - *context*: what is there before the first tensor. On a GPU an allowance of ours for CUDA, its libraries and their
@@ -273,7 +274,7 @@ def _memory(costs: Costs, layout: _Layout, machine: _Machine) -> dict[str, int]:
     activations, passing = costs.given(share) + costs.kept(share), costs.passing(share)
     if piece < share:
         activations, passing = costs.given(share) + costs.features(share), costs.kept(piece) + costs.passing(piece)
-    objective = costs.objective(layout.batch)
+    objective = costs.objective_bytes(layout.batch)
     if layout.devices > 1:
         objective += costs.features(layout.batch)
     passing = max(0.0, passing - objective)
@@ -293,11 +294,11 @@ def _memory(costs: Costs, layout: _Layout, machine: _Machine) -> dict[str, int]:
 
 def _operations(costs: Costs, layout: _Layout) -> dict[torch.dtype, float]:
     """Operations of one device in one step; the encoders go forward twice where a share goes through in pieces."""
-    parts = [(costs.both, layout.share), (costs.aligned, layout.batch)]
-    if layout.piece_of_share < layout.share:
-        parts.append((costs.forward, layout.share))
-    kinds = dict.fromkeys(kind for part, _ in parts for kind in part)
-    return {kind: sum(part[kind](pairs) for part, pairs in parts if kind in part) for kind in kinds}
+    encoders = [costs.both, costs.forward] if layout.piece_of_share < layout.share else [costs.both]
+    parts = [{kind: count(layout.share) for kind, count in part.items()} for part in encoders]
+    parts.append(costs.objective_operations(layout.batch))
+    kinds = dict.fromkeys(kind for part in parts for kind in part)
+    return {kind: sum(part.get(kind, 0.0) for part in parts) for kind in kinds}
 
 
 def _studies(config: RunConfig, given: int | None) -> tuple[int, str]:
