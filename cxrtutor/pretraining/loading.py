@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -172,7 +173,7 @@ class Loader:
             began = time.perf_counter()
             batch = self._batch(step)
             view, masks, key = self.views[batch.view], self.masks[batch.view], (self.course.seed, *batch[:2])
-            images = _unless_unreadable(next(read))
+            images = _next(read)
             masked = masks.read(batch.studies, *key)
             text = view.texts.inputs(batch.studies, self._choice(batch))
             waiting = time.perf_counter() - began
@@ -243,10 +244,36 @@ def row_groups_of(studies: StudyDataset, positions: Int[np.ndarray, " n"]) -> In
     return np.searchsorted(ends, positions, side="right")
 
 
-def _unless_unreadable(read: Read | InputError) -> Read:
+def _next(reading: Iterator[Read | InputError]) -> Read:
+    try:
+        read = next(reading)
+    except (ConnectionError, EOFError) as error:  # in the midst of what it sent
+        raise _ended(error) from error
     if isinstance(read, InputError):
         raise read
     return read
+
+
+@contextmanager
+def told_of_ended_readers() -> Iterator[None]:
+    """Around the steps: a loader process that is killed is heard of wherever the trainer is.
+
+    Raises:
+        InputError: such a process has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            raise _ended(error) from error
+        raise
+
+
+def _ended(error: Exception) -> InputError:
+    return InputError(
+        f"A process that reads the data has ended ({error}). Give the machine more memory, or more shared memory "
+        "(/dev/shm), or lower compute.workers; the same command goes on from the last checkpoint."
+    )
 
 
 def _as_it_is(item: Item) -> Item:

@@ -15,33 +15,31 @@ import torch
 from jaxtyping import Int
 from lightning_fabric import Fabric
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from .. import store
-from ..alignment.alignment import Objective, PairedFeatures
 from ..data.dataset import StudyDataset
 from ..data.sets import open_studies, studies_key
 from ..data.verification import readable
 from ..data.views import training_views
 from ..encoders.features import ImageFeatures, TextFeatures
 from ..errors import InputError, StoppedError
-from ..methods.config import DataConfig, OptimizationConfig, RunConfig
-from ..methods.model import AlignedModel
+from ..methods.config import DataConfig, RunConfig
 from ..methods.registry import method
 from .checkpoint import CheckpointClock, load_checkpoint, save_checkpoint
 from .computing import arrange
-from .gathering import gather_pairs
 from .launchers import fabric, launch
-from .loading import Course, Given, Inputs, Loader, Masked, Pairs, Share, row_groups_of
+from .loading import Course, Given, Inputs, Loader, Masked, Pairs, Share, row_groups_of, told_of_ended_readers
 from .masking import MaskedImages
 from .metering import Meter
+from .optimizer import optimizer
 from .provenance import write_provenance
-from .recomputation import in_pieces
 from .run import Log, Run
 from .sampling import WINDOW, dropout_seed
 from .schedule import learning_rate
 from .stopping import StopRequest, stop_request
+from .training import Training
 
 VERSION = 1
 """Part of every run's key: raised when the loop comes to train differently from the same configuration, or when a
@@ -49,52 +47,6 @@ default of a configuration changes."""
 
 NAMED = 5
 """How many studies of a batch a message names; the others stand in a file."""
-
-
-class Training(nn.Module):
-    """Model and objective as the one module that an optimiser, a device and a checkpoint see.
-
-    Features come in and results go out as plain dictionaries: Fabric walks through both, and cannot through frozen
-    dataclasses. Where an encoder is trained, what it takes comes in instead of its features.
-
-    Args:
-        model: is trained.
-        objective: of it, over the pairs of all processes.
-        piece: how many pairs go through the model at a time; None for all.
-    """
-
-    def __init__(self, model: AlignedModel, objective: Objective, piece: int | None = None) -> None:
-        super().__init__()
-        self.model = model
-        self.objective = objective
-        self.piece = piece
-
-    def forward(
-        self,
-        image: dict[str, Tensor] | Tensor,
-        text: dict[str, Tensor] | list[list[str]],
-        hidden: Tensor | None = None,
-        masked: dict[str, Tensor] | None = None,
-    ) -> dict[str, Any]:
-        pairs = in_pieces(self._encoded, self.model, self.piece, image, text, hidden, masked)
-        alignment = self.objective(gather_pairs(pairs))
-        return {"loss": alignment.loss, "parts": dict(alignment.parts)}
-
-    def _encoded(
-        self,
-        image: dict[str, Tensor | None] | Tensor,
-        text: dict[str, Tensor | None] | list[list[str]],
-        hidden: Tensor | None,
-        masked: dict[str, Tensor | None] | None,
-    ) -> PairedFeatures:
-        image = ImageFeatures(**image) if isinstance(image, dict) else image
-        text = TextFeatures(**text) if isinstance(text, dict) else text
-        return self.model(image, text, hidden, None if masked is None else ImageFeatures(**masked))
-
-    def changeable_state(self) -> dict[str, Tensor]:
-        """What training changes: the model's projections and trainable encoders, and the objective's parameters."""
-        state = {f"model.{key}": value for key, value in self.model.changeable_state().items()}
-        return state | {f"objective.{key}": value for key, value in self.objective.state_dict().items()}
 
 
 def run_key(config: RunConfig) -> dict[str, Any]:
@@ -234,11 +186,7 @@ class _Trainer:
             training.eval().model.standardize(self.views[0].images, self.studies)
         arrange(training.model, config.compute)
         self.plain = training
-        groups = _parameter_groups(training, options)
-        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[options.optimizer]
-        fused = config.compute.fused or None  # None leaves the choice to PyTorch
-        optimizer = kind(groups, weight_decay=options.weight_decay, betas=options.betas, fused=fused)
-        self.module, self.optimizer = self.fabric.setup(training, optimizer)
+        self.module, self.optimizer = self.fabric.setup(training, optimizer(training, options, config.compute.fused))
         groups = None if config.data.order == "studies" else row_groups_of(train, self.studies)
         self.course = Course(
             self.studies, groups, len(views), options.batch_size, epochs=options.epochs, seed=config.seed
@@ -287,7 +235,7 @@ class _Trainer:
         title = f"pre-training {self.config.method}"
         bar = tqdm(total=self.total, initial=done, desc=title, unit="step", disable=self._quiet())
         try:
-            with self.stop.at_next_step(), closing(self.loader.steps(done)) as steps:
+            with self.stop.at_next_step(), told_of_ended_readers(), closing(self.loader.steps(done)) as steps:
                 self._train_from(done, steps, log, bar)
         finally:
             bar.close()
@@ -421,23 +369,3 @@ class _Trainer:
         result = {key: last[key] for key in ("step", "seconds", "loss", "validation_loss")}
         store.write_file(self.run.folder / "result.json", json.dumps(result, indent=1))
         shutil.rmtree(self._checkpoints, ignore_errors=True)
-
-
-def _parameter_groups(training: Training, options: OptimizationConfig) -> list[dict[str, Any]]:
-    """What is trained: new heads at the learning rate, and encoders at theirs, as a share of it.
-
-    Prototypes learn as heads do, but nothing makes them shorter: they are set back to length 1 at every step, and while
-    they are frozen decay would still move them.
-    """
-    encoders, heads, prototypes = [], [], []
-    for name, parameter in training.named_parameters():
-        if parameter.requires_grad:
-            kind = encoders if "_encoder." in name else prototypes if name.endswith(".prototypes") else heads
-            kind.append(parameter)
-    share = (options.encoder_learning_rate or options.learning_rate) / options.learning_rate
-    groups = [
-        {"params": heads, "share_of_rate": 1.0},
-        {"params": encoders, "share_of_rate": share},
-        {"params": prototypes, "share_of_rate": 1.0, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]

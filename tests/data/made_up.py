@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cxrtutor.data.geometry import Geometry
 from cxrtutor.data.prepared import shard_path, write_card, write_shard
@@ -59,6 +62,20 @@ def make_set(folder: Path, counts: dict[str, int], per_shard: int = 50, **asked_
             write_shard(paths[-1], [make_study(i, split) for i in range(start, min(start + per_shard, count))])
     write_card(folder, paths, asked_for, name="made up", version="1", licence="CC0-1.0", redistribution=True)
     return folder
+
+
+def change_image(path: Path, row: int, change: Callable[[bytes], bytes]) -> None:
+    """Write a shard anew, with one of its images changed, and nothing else."""
+    table = pq.read_table(path)
+    images = table["image"].to_pylist()
+    images[row] = change(images[row])
+    table = table.set_column(table.schema.get_field_index("image"), "image", pa.array(images, pa.binary()))
+    pq.write_table(table, path, row_group_size=32, compression="zstd")
+
+
+def flipped(encoded: bytes, at: int = 60) -> bytes:
+    """With one bit changed."""
+    return encoded[:at] + bytes([encoded[at] ^ 1]) + encoded[at + 1 :]
 
 
 def assert_same_study(a: Study, b: Study) -> None:

@@ -8,12 +8,11 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import make_set, make_study
+from made_up import change_image, flipped, make_set, make_study
 
 from cxrtutor.data import verification
 from cxrtutor.data.dataset import StudyDataset
@@ -28,19 +27,6 @@ PNG = _encoded_image(make_study(0, shape=(40, 32)).image, "png")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return make_set(tmp_path / "set", {"train": ROWS, "validation": 5}, per_shard=50)
-
-
-def change_image(path: Path, row: int, change) -> None:
-    """Write a shard anew, with one of its images changed, and nothing else."""
-    table = pq.read_table(path)
-    images = table["image"].to_pylist()
-    images[row] = change(images[row])
-    table = table.set_column(table.schema.get_field_index("image"), "image", pa.array(images, pa.binary()))
-    pq.write_table(table, path, row_group_size=32, compression="zstd")
-
-
-def flipped(encoded: bytes, at: int = 60) -> bytes:
-    return encoded[:at] + bytes([encoded[at] ^ 1]) + encoded[at + 1 :]
 
 
 def found(folder: Path, split: str = "train") -> list[verification.Unreadable]:
