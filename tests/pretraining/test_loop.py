@@ -35,6 +35,7 @@ from cxrtutor.methods.config import RunConfig, validated
 from cxrtutor.methods.registry import method
 from cxrtutor.pretraining import loop
 from cxrtutor.pretraining.loop import pretrain, run_folder
+from cxrtutor.pretraining.optimizer import parameter_groups
 from cxrtutor.pretraining.run import Run
 
 TESTS = Path(__file__).parents[1]
@@ -408,7 +409,7 @@ class TestPrototypes:
         config = small_config(data, trainable=True, encoder_learning_rate=0.001)
         prototypes = WeightedSum({"kinds": (1.0, PrototypeAlignment(16, 5))})
         training = loop.Training(method("lsm").model(config), prototypes)
-        heads, encoders, kinds = loop._parameter_groups(training, config.optimization)
+        heads, encoders, kinds = parameter_groups(training, config.optimization)
         assert [id(p) for p in kinds["params"]] == [id(prototypes.objectives["kinds"].prototypes)]
         assert (kinds["weight_decay"], kinds["share_of_rate"]) == (0.0, 1.0)
         optimizer = torch.optim.AdamW([heads, encoders, kinds], weight_decay=0.5)
@@ -417,7 +418,7 @@ class TestPrototypes:
     def test_methods_without_them_have_the_groups_they_had(self, data: Path) -> None:
         config = small_config(data)
         training = loop.Training(method("lsm").model(config), method("lsm").objective(config))
-        (heads,) = loop._parameter_groups(training, config.optimization)
+        (heads,) = parameter_groups(training, config.optimization)
         assert heads.keys() == {"params", "share_of_rate"}
         assert [id(p) for p in heads["params"]] == [id(p) for p in training.parameters() if p.requires_grad]
 
