@@ -275,6 +275,16 @@ class TestPretrainAndEvaluate:
         text = cxrtutor_("evaluate", trained["folder"], "--prompts", "simple", "--protocol", "chexlocalize").out
         assert "protocol chexlocalize" in text and "IoU" in text and "mass" in text
 
+    def test_a_run_is_planned_before_it_is_started(self, cxrtutor_: Callable[..., Ended], config: Path) -> None:
+        asked = ("plan", config, "--gpu", "l4-24", "--gpus", 2, "--nodes", 2, "--studies", 800, "--pieces", 40)
+        made = cxrtutor_(*asked, "--images-per-second", 16, "--json").json
+        assert (made["devices"], made["steps_per_epoch"], made["seconds_per_step"]) == (4, 100, 0.5)
+        assert made["fits"] and made["total"] == sum(made["memory"].values())
+        told = cxrtutor_(*asked, "--set", "optimization.batch_size=4").out
+        assert told.startswith("lsm on 4 x L4 24 GB, 32-true\n") and "it fits" in told and "200 steps" in told
+        unfit = cxrtutor_("plan", config, "--gpus", 3)
+        assert unfit.status == 2 and "cannot be shared evenly" in unfit.err
+
     def test_a_protocol_that_cuts_by_finding_is_tuned_on_validation(
         self, cxrtutor_: Callable[..., Ended], config: Path
     ) -> None:

@@ -59,6 +59,16 @@ class Estimate(Protocol):
     high: float
 
 
+@runtime_checkable
+class Planned(Protocol):
+    """A device's memory, by term and as a whole, such as `cxrtutor.pretraining.planner.Plan` (all in bytes)."""
+
+    device: str
+    devices: int
+    memory: Mapping[str, int]
+    capacity: int
+
+
 def panels(
     count: int = 1, *, columns: int | None = None, aspect: float = 1.0, width: float = _WIDTH
 ) -> tuple[Figure, list[Axes]]:
@@ -658,6 +668,31 @@ def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]], *, axes: Ax
         )
     axes.set(xlabel="step", ylabel="loss")
     axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def memory_plot(plans: Mapping[str, Planned], *, axes: Axes | None = None) -> Figure:
+    """What runs take of the memory of a device: a bar each, made of its terms, against what the device has.
+
+    Args:
+        plans: name to plan. A device's memory is a black line across the bar.
+        axes: to draw into.
+    """
+    gibibyte = 2**30
+    figure, axes = _chart(axes, aspect=0.16 + 0.055 * len(plans))
+    terms = list(dict.fromkeys(term for plan in plans.values() for term in plan.memory))
+    before = np.zeros(len(plans))
+    for term, colour in zip(terms, colours.SERIES, strict=False):
+        sizes = np.array([plan.memory.get(term, 0) / gibibyte for plan in plans.values()])
+        if sizes.any():
+            axes.barh(range(len(plans)), sizes, 0.62, before, color=colour, label=term)
+        before += sizes
+    for row, plan in enumerate(plans.values()):
+        axes.plot([plan.capacity / gibibyte] * 2, [row - 0.42, row + 0.42], color=colours.INK, linewidth=2)
+    names = [f"{name}: {plan.devices} x {plan.device}" for name, plan in plans.items()]
+    axes.set_yticks(range(len(plans)), names)
+    axes.set(ylim=(len(plans) - 0.5, -0.5), xlabel="GiB of each device; the line is what it has")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -318,3 +318,19 @@ def test_functions_draw_into_given_axes():
     assert figures.show_radiograph(IMAGE, axes=left) is figure
     assert figures.histograms({"heat": IMAGE}, axes=right) is figure
     assert len(left.images) == 1 and right.get_xlabel() == "heat"
+
+
+def test_memory_is_stacked_term_by_term_up_to_the_line_of_the_device():
+    gibibyte = 2**30
+    plans = {
+        "A": SimpleNamespace(device="X", devices=2, memory={"weights": gibibyte, "buckets": 0}, capacity=4 * gibibyte),
+        "B": SimpleNamespace(
+            device="Y", devices=1, memory={"weights": 2 * gibibyte, "objective": gibibyte}, capacity=1
+        ),
+    }
+    (axes,) = figures.memory_plot(plans).axes
+    bars = {(round(bar.get_y() + bar.get_height() / 2), bar.get_x(), bar.get_width()) for bar in axes.patches}
+    assert bars == {(0, 0, 1), (1, 0, 2), (0, 1, 0), (1, 2, 1)}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["weights", "objective"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["A: 2 x X", "B: 1 x Y"]
+    assert list(axes.lines[0].get_xdata()) == [4, 4]
