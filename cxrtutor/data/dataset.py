@@ -180,9 +180,9 @@ class StudyDataset(Sequence):  # of studies; said so, a check of types would rea
             for number, start in enumerate(range(0, known["rows"], size))
         ]
 
-    def shard(self, number: int) -> tuple[Path, str]:
-        """Where a shard lies, and its SHA-256 when it was written."""
-        return self.folder / self._shards[number]["file"], self._shards[number]["sha256"]
+    def shard(self, number: int) -> tuple[Path, str | None]:
+        """Where a shard lies, and its SHA-256 when it was written; None where the card is too old to tell."""
+        return self.folder / self._shards[number]["file"], self._shards[number].get("sha256")
 
     def rows(self, group: RowGroup) -> pa.Table:
         """The rows of a group, of which `prepared.study_of` makes studies."""

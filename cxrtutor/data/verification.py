@@ -1,7 +1,7 @@
 """Which studies of a prepared set cannot be read: found before a training of weeks meets the first of them.
 
 A shard whose SHA-256 is the one on the set's card is whole, reports and truth included. Of any other each row is looked
-at. An image is not decoded: a PNG's chunks bear checksums of their own.
+at, and so it is where a card is too old to tell. An image is not decoded: a PNG's chunks bear checksums of their own.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ def unreadable_studies(studies: StudyDataset) -> list[Unreadable]:
     return found
 
 
-def _is_whole(path: Path, digest: str) -> bool:
+def _is_whole(path: Path, digest: str | None) -> bool:
     try:
-        return file_digest(path) == digest
+        return digest is not None and file_digest(path) == digest
     except InputError:
         return False
 

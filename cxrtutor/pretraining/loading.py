@@ -168,17 +168,19 @@ class Loader:
         Raises:
             InputError: what a step is to be shown cannot be read.
         """
-        read = iter(self._reading(done))
+        images = [view.images for view in self.views]
+        workers = self.workers if isinstance(images[0], LiveImages) else 0
+        read = iter(images_of_steps(images, self.course, self.share, done, workers, pin=self.device.type == "cuda"))
         for step in range(done, len(self.course)):
             began = time.perf_counter()
             batch = self._batch(step)
             view, masks, key = self.views[batch.view], self.masks[batch.view], (self.course.seed, *batch[:2])
-            images = _next(read)
+            pixels = _next(read)
             masked = masks.read(batch.studies, *key)
             text = view.texts.inputs(batch.studies, self._choice(batch))
             waiting = time.perf_counter() - began
             inputs = (
-                view.images.inputs_of(self._moved(images)),
+                view.images.inputs_of(self._moved(pixels)),
                 text if isinstance(text, list) else text.to(self.device),
             )
             hidden = masks.inputs_of(masked and self._moved(masked), batch.studies, *key, self.device)
@@ -188,21 +190,6 @@ class Loader:
         """This process's part."""
         batch = self.course[step]
         return batch._replace(studies=self.share.of(batch.studies))
-
-    def _reading(self, done: int) -> DataLoader[Any]:
-        live = isinstance(self.views[0].images, LiveImages)
-        workers = self.workers if live else 0
-        return DataLoader(
-            _Images([view.images for view in self.views], self.course, self.share),
-            batch_size=None,
-            sampler=range(done, len(self.course)),
-            num_workers=workers,
-            prefetch_factor=AHEAD if workers else None,
-            collate_fn=_as_it_is,
-            pin_memory=self.device.type == "cuda",
-            worker_init_fn=_leave_signals_to_the_trainer,
-            generator=torch.Generator(),  # else it draws from the random numbers that dropout draws from
-        )
 
     def _choice(self, batch: Batch) -> Choice | None:
         """Which sentences the batch shows of each report; None for all."""
@@ -216,6 +203,37 @@ class Loader:
         if isinstance(read, Tensor):
             return read.to(self.device, non_blocking=True)
         return tuple(each.to(self.device, non_blocking=True) for each in read)
+
+
+def images_of_steps(
+    images: Sequence[CachedImages | LiveImages],
+    course: Course,
+    share: Share,
+    done: int = 0,
+    workers: int = 0,
+    pin: bool = False,
+) -> DataLoader[Read | InputError]:
+    """The images of each step's batch, after so many steps that are done, as they lie on the disk.
+
+    Args:
+        images: of every view.
+        course: of the run.
+        share: of this process.
+        done: the steps that are not read any more.
+        workers: processes that read; 0 reads in this one.
+        pin: into memory that a GPU copies from while it computes.
+    """
+    return DataLoader(
+        _Images(images, course, share),
+        batch_size=None,
+        sampler=range(done, len(course)),
+        num_workers=workers,
+        prefetch_factor=AHEAD if workers else None,
+        collate_fn=_as_it_is,
+        pin_memory=pin,
+        worker_init_fn=_leave_signals_to_the_trainer,
+        generator=torch.Generator(),  # else it draws from the random numbers that dropout draws from
+    )
 
 
 @dataclass(frozen=True, eq=False)

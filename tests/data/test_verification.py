@@ -56,6 +56,16 @@ def test_a_file_that_differs_from_its_card_but_can_be_read_is_kept(folder: Path)
     assert found(folder) == []
 
 
+def test_without_a_checksum_on_the_card_rows_are_looked_at(folder: Path) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    for shard in card["shards"]:
+        del shard["sha256"]
+    (folder / "card.json").write_text(json.dumps(card))
+    assert found(folder) == []
+    change_image(shard_path(folder, "train", 3), 49, flipped)
+    assert [each.study for each in found(folder)] == ["train-199"]
+
+
 @pytest.mark.parametrize("harm", ["missing", "cut short", "in one row group"])
 def test_a_shard_that_cannot_be_read_is_left_out_as_far_as_it_cannot(folder: Path, harm: str) -> None:
     path = shard_path(folder, "train", 2)

@@ -33,12 +33,11 @@ peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[
 print(*found, seconds, peak)
 """
 READ = """
-import json, multiprocessing, sys
+import multiprocessing, sys
 from dataclasses import dataclass
 import numpy as np
-from torch.utils.data import DataLoader
 from cxrtutor.data.dataset import StudyDataset
-from cxrtutor.pretraining.loading import Course, Share, _as_it_is, _Images, row_groups_of
+from cxrtutor.pretraining.loading import Course, Share, images_of_steps, row_groups_of
 from cxrtutor.pretraining.sampling import WINDOW
 
 @dataclass
@@ -55,8 +54,7 @@ if __name__ == "__main__":
     studies.keep_groups(WINDOW)
     positions = np.arange(len(studies))
     course = Course(positions, row_groups_of(studies, positions), 1, BATCH, epochs=1, seed=0)
-    images = _Images([Names(studies)], course, Share(rank, 2))
-    read = DataLoader(images, batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+    read = images_of_steps([Names(studies)], course, Share(rank, 2), workers=workers)
     print(*(name for batch in read for name in batch))
 """.replace("BATCH", str(BATCH))
 
