@@ -526,33 +526,6 @@ def dose_plot(
     return figure
 
 
-def stacked_bars(
-    parts: pd.DataFrame, *, xlabel: str, marks: Mapping[str, float] | None = None, axes: Axes | None = None
-) -> Figure:
-    """What totals are made of: a bar for each row, put together of its columns.
-
-    Args:
-        parts: rows to the size of each part, not negative.
-        xlabel: what is counted.
-        marks: name to a total that matters, such as what a card holds; a vertical line.
-        axes: to draw into.
-    """
-    figure, axes = _chart(axes, aspect=0.16 + 0.07 * len(parts))
-    start = np.zeros(len(parts))
-    for k, (name, sizes) in enumerate(parts.items()):
-        colour = colours.SERIES[k % len(colours.SERIES)]
-        axes.barh(range(len(parts)), sizes, 0.6, start, label=name, color=colour)
-        start = start + sizes.to_numpy()
-    for name, place in (marks or {}).items():
-        axes.axvline(place, color=colours.MUTED_INK, linewidth=1, linestyle="--")
-        axes.text(place, -0.6, f"{name} ", ha="right", va="center", fontsize=8)
-    axes.set_yticks(range(len(parts)), parts.index)
-    axes.set_ylim(len(parts) - 0.5, -0.9)
-    axes.set_xlabel(xlabel)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
-
-
 def reliability_plot(curves: Mapping[str, pd.DataFrame], *, axes: Axes | None = None) -> Figure:
     """What was said against what came true: on the diagonal, a probability keeps its word.
 

@@ -226,16 +226,6 @@ def test_a_series_keeps_its_look_from_figure_to_figure():
     assert colour == colours_used[2] and marker != markers_used[2]
 
 
-def test_the_parts_of_a_bar_stand_side_by_side_before_the_marks():
-    parts = pd.DataFrame({"weights": [1.0, 2.0], "activations": [3.0, 0.5]}, index=["LSM", "MGCA"])
-    (axes,) = figures.stacked_bars(parts, xlabel="GiB", marks={"card": 4.0}).axes
-    weights, activations = ([(bar.get_x(), bar.get_width()) for bar in bars] for bars in axes.containers)
-    assert weights == [(0, 1), (0, 2)] and activations == [(1, 3), (2, 0.5)]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["LSM", "MGCA"] and axes.yaxis_inverted()
-    (mark,) = axes.lines
-    assert mark.get_xdata() == [4, 4] and axes.texts[0].get_text().strip() == "card"
-
-
 def test_a_reliability_curve_shows_its_bins_as_large_as_they_are_full():
     curve = pd.DataFrame({"said": [0.1, 0.9], "true": [0.2, 0.8], "count": [300, 100]})
     (axes,) = figures.reliability_plot({"isotonic": curve}).axes
