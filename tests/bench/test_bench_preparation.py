@@ -147,7 +147,7 @@ def test_no_teaching_run_waits_for_its_data(report, name, tmp_path, monkeypatch)
     share = np.median(waited) / steps
     report.add(
         f"Waiting for data: {name}",
-        f"A step takes {steps * 1000:.0f} ms; {share:.1%} of it is waiting, and at most {MOST_WAITING:.0%} is asked for.",
+        f"A step takes {steps * 1000:.0f} ms; {share:.1%} of it is waiting; at most {MOST_WAITING:.0%} is asked for.",
         pd.DataFrame({"milliseconds": {"step": steps * 1000, "waiting": np.median(waited) * 1000}}).round(1),
     )
     assert share <= MOST_WAITING
