@@ -39,7 +39,7 @@ WORKERS = 2
 TURNS = 3
 LEAST_GAIN = 1.5
 LEAST_READ = 400
-MOST_WAITING = 0.05
+MOST_WAITING = 0.25
 
 
 @dataclass(frozen=True)
