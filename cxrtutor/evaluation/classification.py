@@ -222,13 +222,14 @@ class Predictions:
     ) -> Float[np.ndarray, " draws"]:
         scores, targets = self.scores[:, place], self.targets[:, place]
         if metric != "accuracy":
-            return _RANKED[metric](*self._ties[place].sums(drawn))
+            return _RANKED[metric](self._ties[place], drawn)
         if self.exclusive:
             return self._share(self._right, targets == 1, drawn)
         return self._share((scores >= self.threshold) == (targets == 1), ~np.isnan(targets), drawn)
 
     def _study_weights(self, weights: Float[np.ndarray, "draws patients"]) -> Float[np.ndarray, "draws studies"]:
-        return weights[:, np.searchsorted(self.patients, self.patient)]
+        # The draws of a study lie side by side: it is studies that are put in order.
+        return weights.T[np.searchsorted(self.patients, self.patient)].T
 
     @staticmethod
     def _share(
@@ -265,37 +266,32 @@ class _Ties:
         ranked = scores[order]
         return cls(order, targets[order], np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]][: len(order)]))
 
-    def sums(
-        self, drawn: Float[np.ndarray, "draws studies"]
-    ) -> tuple[Float[np.ndarray, "draws groups"], Float[np.ndarray, "draws groups"]]:
-        """The weight of the studies with and without the finding in every group."""
-        if not len(self.order):
-            return np.zeros((len(drawn), 0)), np.zeros((len(drawn), 0))
-        weights = drawn[:, self.order]
-        everyone = np.add.reduceat(weights, self.starts, axis=1)
-        weights *= self.present
-        shown = np.add.reduceat(weights, self.starts, axis=1)
-        return shown, everyone - shown
 
-
-def _auroc(
-    shown: Float[np.ndarray, "draws groups"], without: Float[np.ndarray, "draws groups"]
-) -> Float[np.ndarray, " draws"]:
-    pairs = shown.sum(axis=1) * without.sum(axis=1)
-    lower = without.sum(axis=1, keepdims=True) - without.cumsum(axis=1)
+def _auroc(ties: _Ties, drawn: Float[np.ndarray, "draws studies"]) -> Float[np.ndarray, " draws"]:
+    """The share of pairs, of a study with and one without the finding, that the scores put in order; half of a tie."""
+    with_it, without = np.flatnonzero(ties.present), np.flatnonzero(ties.present == 0)
+    group = np.searchsorted(ties.starts, with_it, side="right")
+    edges = np.searchsorted(without, np.r_[ties.starts, len(ties.order)])  # how many without it stand before a group
+    shown = drawn.T[ties.order[with_it]]
+    up_to = np.zeros((len(without) + 1, len(drawn)))
+    np.cumsum(drawn.T[ties.order[without]], axis=0, out=up_to[1:])
+    higher = (up_to[edges[group - 1]] + up_to[edges[group]]) / 2
     with np.errstate(invalid="ignore"):
-        return (shown * (lower + without / 2)).sum(axis=1) / pairs
+        return np.einsum("sd,sd->d", shown, up_to[-1] - higher) / (shown.sum(axis=0) * up_to[-1])
 
 
-def _average_precision(
-    shown: Float[np.ndarray, "draws groups"], without: Float[np.ndarray, "draws groups"]
-) -> Float[np.ndarray, " draws"]:
-    found = shown.cumsum(axis=1)
-    called = found + without.cumsum(axis=1)
+def _average_precision(ties: _Ties, drawn: Float[np.ndarray, "draws studies"]) -> Float[np.ndarray, " draws"]:
+    """The mean of the precision at every study with the finding; studies that tie are called together."""
+    if not len(ties.order):
+        return np.full(len(drawn), np.nan)
+    weights = drawn[:, ties.order]
+    everyone = np.add.reduceat(weights, ties.starts, axis=1)
+    shown = np.add.reduceat(weights * ties.present, ties.starts, axis=1)
+    called = everyone.cumsum(axis=1)
     with np.errstate(invalid="ignore"):
-        precision = np.where(called > 0, found / called, 0.0)
+        precision = np.where(called > 0, shown.cumsum(axis=1) / called, 0.0)
         values = (shown * precision).sum(axis=1) / shown.sum(axis=1)
-    return np.where(without.sum(axis=1) > 0, values, np.nan)
+    return np.where(called[:, -1] > shown.sum(axis=1), values, np.nan)
 
 
 _RANKED = {"auroc": _auroc, "average precision": _average_precision}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class Measurements:
         return Measurements(
             self.rows[self.rows.finding.isin(names)].reset_index(drop=True), self.protocol, self.prompts
         )
+
+    @cached_property
+    def sorted_rows(self) -> pd.DataFrame:
+        """The rows by their sample, in order: what is compared with many others is sorted once."""
+        return self.rows.set_index(SAMPLE).sort_index()
 
     @property
     def samples(self) -> int:
@@ -171,7 +177,7 @@ def same_samples(a: Measurements, b: Measurements) -> tuple[pd.DataFrame, pd.Dat
     """
     if a.protocol != b.protocol:
         raise InputError(f"Measured under different protocols ({a.protocol}, {b.protocol}); measure both under one.")
-    first, second = (one.rows.set_index(SAMPLE).sort_index() for one in (a, b))
+    first, second = a.sorted_rows, b.sorted_rows
     if not first.index.equals(second.index):
         odd = first.index.symmetric_difference(second.index)
         raise InputError(
