@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from .. import store
-from ..errors import InputError
+from ..errors import InputError, first_process
 from .dataset import RowGroup, StudyDataset
 from .prepared import decoded_image, file_digest
 
@@ -71,7 +71,8 @@ def readable(studies: StudyDataset, record: Path) -> StudyDataset:
             f"{count} cannot be read, such as number {found[0].position}: {found[0].reason}. They lie in {named}. At "
             f"most {MOST_UNREADABLE:.0%} is left out; copy or prepare the set again."
         )
-    print(f"{count} cannot be read and are left out (in {named}); {record} lists them.", file=sys.stderr)
+    if first_process():
+        print(f"{count} cannot be read and are left out (in {named}); {record} lists them.", file=sys.stderr)
     return studies.leaving_out([each.position for each in found])
 
 
@@ -101,7 +102,7 @@ def _is_whole(path: Path, digest: str | None) -> bool:
 
 def _of_group(studies: StudyDataset, start: int, group: RowGroup, file: str) -> list[Unreadable]:
     try:
-        rows = studies.rows(group).select(["id", "image"]).to_pylist()
+        rows = studies.rows(group).to_pylist()  # all columns: text that is no text is found here alone
     except (InputError, UnicodeDecodeError):
         reason = "its file is missing, or cut short, or damaged in this row group"
         return [Unreadable(start + row, file, group.number, None, reason) for row in range(group.rows)]

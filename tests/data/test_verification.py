@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,17 @@ def test_a_shard_that_cannot_be_read_is_left_out_as_far_as_it_cannot(folder: Pat
     assert {each.file for each in found(folder)} == {path.name} and {each.study for each in found(folder)} == {None}
 
 
+def test_text_that_is_none_in_any_column_leaves_its_row_group_out(folder: Path) -> None:
+    path = shard_path(folder, "train", 1)
+    table = pq.read_table(path)
+    patients = [b"\xff" if row == 40 else patient.encode() for row, patient in enumerate(table["patient"].to_pylist())]
+    at = table.schema.get_field_index("patient")
+    table = table.set_column(at, table.schema.field(at), pa.array(patients, pa.binary()).view(pa.string()))
+    pq.write_table(table, path, row_group_size=32)
+    assert [each.position for each in found(folder)] == list(range(82, 100))
+    StudyDataset(folder, "train").leaving_out(range(82, 100)).patients()
+
+
 @settings(max_examples=60)
 @given(st.integers(0, len(PNG) - 1), st.integers(1, 255))
 def test_every_changed_byte_of_a_png_is_found(at: int, by: int) -> None:
@@ -103,7 +115,7 @@ def test_a_jpeg_is_decoded() -> None:
 
 
 def test_what_cannot_be_read_is_left_out_and_stays_so(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, record = shard_path(folder, "train", 0), tmp_path / "record.json"
     whole = path.read_bytes()
@@ -117,7 +129,9 @@ def test_what_cannot_be_read_is_left_out_and_stays_so(
     assert [each["study"] for each in json.loads(record.read_text())["unreadable"]] == ["train-7", "train-40"]
     assert left.ids() == studies.ids()  # of their row groups, the others are read
     path.write_bytes(whole)
+    monkeypatch.setenv("LOCAL_RANK", "1")
     assert readable(studies, record).left_out == {7, 40}
+    assert capsys.readouterr().err == ""  # the first process has told it
 
 
 def test_a_row_group_that_is_left_out_has_no_words(folder: Path) -> None:
