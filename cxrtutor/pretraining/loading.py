@@ -28,6 +28,7 @@ from ..methods.config import TrainingText
 from ..methods.model import AlignedModel
 from .masking import MaskedImages
 from .sampling import batches, shown_sentences, view_of_batch
+from .stopping import SIGNALS
 
 AHEAD = 4
 """Batches that each loader process has ready at most, or is reading."""
@@ -301,5 +302,5 @@ def _as_it_is(item: Item) -> Item:
 def _leave_signals_to_the_trainer(worker: int) -> None:
     """A signal to stop goes to all processes of a job. Those that read go on, since the trainer still takes a step or
     saves, and end with it."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for each in (signal.SIGINT, *SIGNALS):
         signal.signal(each, signal.SIG_IGN)

@@ -152,6 +152,11 @@ def test_a_signal_to_stop_stops_no_process_that_reads(data: Path, expected: list
     assert all(map(same, found, expected))
 
 
+def test_readers_start_where_a_signal_is_not_known(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "SIGUSR1")  # as on Windows
+    assert len(list(loader(data, workers=1, epochs=1).steps())) == 3
+
+
 def test_a_process_that_was_killed_is_told(data: Path) -> None:
     before = children()
     steps = loader(data, workers=1, epochs=40).steps()
