@@ -38,8 +38,8 @@ def write_provenance(folder: Path, config: RunConfig, fabric: Fabric, step: int)
     """
     now, first = environment(fabric), folder / "environment.json"
     if not first.is_file():
-        store.write_file(first, json.dumps(now, indent=1))
         store.write_file(folder / "data.json", json.dumps(_data(config), indent=1))
+        store.write_file(first, json.dumps(now, indent=1))  # last: where it lies, both do
     start = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "from_step": step,

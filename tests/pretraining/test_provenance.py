@@ -64,6 +64,23 @@ class TestTheFolder:
         for name in (platform.node(), f'"{getpass.getuser()}"', *map(str, places)):
             assert name not in text
 
+    def test_a_start_that_ended_in_the_midst_of_it_is_made_up_for(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = provenance.store.write_file
+
+        def write_file(path: Path, content: str) -> None:
+            if path.name == "data.json":
+                raise Stopped
+            write(path, content)
+
+        config = small_config(data, epochs=1)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            patch.setattr(provenance.store, "write_file", write_file)
+            pretrain(config)
+        run = pretrain(config)
+        assert read(run, "data.json")["card"]["name"] == "small" and len(starts(run)) == 1
+
     def test_every_start_has_a_line_that_says_what_has_changed(
         self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
