@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
 from ..encoders.encoder import Encoder
+from ..errors import InputError
 from ..methods.config import ComputeConfig
 from ..methods.model import AlignedModel
 from .recomputation import recomputed
@@ -35,3 +39,20 @@ def _compilable(encoder: Encoder) -> list[nn.Module]:
     """All blocks, but not the last where [CLS] attention is asked for: what reads along in there needs to be called."""
     blocks = encoder.blocks()
     return blocks[:-1] if encoder.cls_attention else blocks
+
+
+@contextmanager
+def told_of_full_memory() -> Iterator[None]:
+    """Around the steps: where they do not fit, say what can be changed without changing what is learnt.
+
+    Raises:
+        InputError: the memory of a GPU is full.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            "A step does not fit into the memory of a GPU. Send fewer pairs through the encoders at a time "
+            "(--set compute.piece=16), keep less of them (--set compute.recompute=true), or share a batch among more "
+            f"GPUs; the run goes on from its last checkpoint. `cxrtutor plan` says what would fit. ({error})"
+        ) from error

@@ -28,7 +28,7 @@ from ..errors import InputError, StoppedError
 from ..methods.config import DataConfig, RunConfig
 from ..methods.registry import method
 from .checkpoint import CheckpointClock, load_checkpoint, save_checkpoint
-from .computing import arrange
+from .computing import arrange, told_of_full_memory
 from .launchers import fabric, launch
 from .loading import Course, Given, Inputs, Loader, Masked, Pairs, Share, row_groups_of, told_of_ended_readers
 from .masking import MaskedImages
@@ -96,7 +96,7 @@ def pretrain(
         progress: show a progress bar.
 
     Raises:
-        InputError: the configuration, the data or a checkpoint is wrong, or the disk refuses.
+        InputError: the configuration, the data or a checkpoint is wrong, a GPU's memory is full, or the disk refuses.
         FloatingPointError: the loss is no longer a number.
         StoppedError: SIGTERM or SIGUSR1 asked for it; the step that was under way is finished and saved.
     """
@@ -235,7 +235,12 @@ class _Trainer:
         title = f"pre-training {self.config.method}"
         bar = tqdm(total=self.total, initial=done, desc=title, unit="step", disable=self._quiet())
         try:
-            with self.stop.at_next_step(), told_of_ended_readers(), closing(self.loader.steps(done)) as steps:
+            with (
+                self.stop.at_next_step(),
+                told_of_ended_readers(),
+                told_of_full_memory(),
+                closing(self.loader.steps(done)) as steps,
+            ):
                 self._train_from(done, steps, log, bar)
         finally:
             bar.close()

@@ -18,8 +18,9 @@ from small_runs import STEPS_PER_EPOCH, small_config
 from torch import nn
 from whole_methods import NAMES, assert_same, batch, loss_and_gradients, training
 
+from cxrtutor.errors import InputError
 from cxrtutor.methods.config import ComputeConfig, RunConfig
-from cxrtutor.pretraining import sampling
+from cxrtutor.pretraining import loop, sampling
 from cxrtutor.pretraining.computing import arrange
 from cxrtutor.pretraining.loop import Training, pretrain, run_folder
 from cxrtutor.pretraining.run import Run
@@ -131,6 +132,17 @@ def test_processes_draw_their_own_dropout_the_same_every_time() -> None:
     seeds = [sampling.dropout_seed(seed, step, rank) for seed in range(3) for step in range(50) for rank in range(1, 5)]
     assert len(set(seeds)) == len(seeds) and all(0 <= seed < 2**64 for seed in seeds)
     assert sampling.dropout_seed(1, 2, 3) == sampling.dropout_seed(1, 2, 3)
+
+
+def test_a_step_that_does_not_fit_says_what_can_be_changed(
+    data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(loop._Trainer, "_step", full)
+    with pytest.raises(InputError, match=r"compute\.piece.*compute\.recompute.*cxrtutor plan.*CUDA out of memory"):
+        pretrain(small_config(data))
 
 
 @pytest.mark.parametrize("piece", [None, 2])
