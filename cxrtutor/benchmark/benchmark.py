@@ -175,8 +175,13 @@ def _needed(spec: BenchmarkSpec, experiments: Mapping[str, Sequence[Trial]], pat
             raise InputError(
                 f"{path}, {table.title}: {table.experiment} is not measured on {table.split!r}, but on: {splits}."
             )
-        for name, runs in table.baselines.items():
-            need(table.title, name, runs)
+        beside = [run for name, runs in table.baselines.items() for run in runs if need(table.title, name, runs)]
+        runs = [*dict.fromkeys(trial.run for trial in trials), *beside]
+        called = [spec.names.get(run, run) for run in runs]
+        if twice := [name for name in called if called.count(name) > 1]:
+            raise InputError(
+                f"{path}, {table.title}: two rows would be called {twice[0]!r}. Give one of the runs another name."
+            )
     for films in spec.pictures:
         if need(films.title, films.experiment)[0].pictures is None:
             raise InputError(f"{path}, {films.title}: {films.experiment} has no `pictures`.")

@@ -23,7 +23,7 @@ _STYLE = """
   --line: #343d49; --accent: #7db7f5; --warn: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 76rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+main { max-width: 80rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; }
 h2 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 .75rem; }
 a { color: var(--accent); }
@@ -35,13 +35,13 @@ nav li { break-inside: avoid; }
 .scroll { overflow-x: auto; width: fit-content; max-width: 100%; margin: 1rem 0; border: 1px solid var(--line);
   border-radius: 6px; background: var(--card); }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: .8125rem; font-variant-numeric: tabular-nums; }
 caption, tfoot td { text-align: left; color: var(--muted); padding: .6rem .75rem; font-size: .8125rem; }
 caption span { position: sticky; left: .75rem; display: inline-block; max-width: min(46rem, 100vw - 4.5rem); }
-th, td { text-align: left; vertical-align: top; padding: .35rem .75rem; border-top: 1px solid var(--line);
+th, td { text-align: left; vertical-align: top; padding: .35rem .55rem; border-top: 1px solid var(--line);
   white-space: nowrap; }
-.words td, .words thead th { white-space: normal; min-width: 7rem; }
-.dataframe td:last-child { white-space: normal; min-width: 12rem; }
+.words td, .words th { white-space: normal; min-width: 4.5rem; }
+.dataframe td:last-child { white-space: normal; min-width: 9rem; }
 tbody th[scope=row] { position: sticky; left: 0; background: var(--card); font-weight: 600; }
 th[scope=rowgroup] { color: var(--muted); font-weight: 400; font-style: italic; white-space: normal; }
 figure { margin: 1.5rem 0; }

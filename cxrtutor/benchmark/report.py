@@ -26,9 +26,10 @@ _HOW_DECIDED = (
     "of their difference leaves 0 out. No allowance is made for how many pairs there are."
 )
 _HOW_GLANCED = (
-    "Each table by the metric that sorts it, the best value in bold with all that are not told apart from it. Columns "
-    "have different metrics: compare within one."
+    "Each table by the metric that sorts it, the best value in bold with all that are not told apart from it. Compare "
+    "within a row: tables have different metrics."
 )
+_HOW_COUNTED = "A training that several experiments measure is counted in each."
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ class BenchmarkReport:
         if self.left_out:
             parts += ["## Left out", "\n".join(f"- {one}" for one in self.left_out)]
         if len(self.sources):
-            parts += ["## What it was made of", markdown_table(_lines(self.sources))]
+            parts += ["## What it was made of", markdown_table(_lines(self.sources)), _HOW_COUNTED]
         parts.append(_MADE)
         return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -157,27 +158,26 @@ class BenchmarkReport:
         if self.left_out:
             yield Part("Left out", bullets(self.left_out))
         if len(self.sources):
-            yield Part("What it was made of", html_table(_lines(self.sources), _MADE))
+            yield Part("What it was made of", html_table(_lines(self.sources), f"{_HOW_COUNTED} {_MADE}"))
 
     def _glance(self) -> list[list[str]]:
-        """The overview as text, the head first; in bold what is not told apart from the best."""
+        """The overview on its side, as text, the head first; in bold what is not told apart from the best."""
         values = self.overview
-        leading = {section.title: _leading(section) for section in self.sections}
-        rows = [["Method", *(f"{section.title} ({title(section.metric)})" for section in self.sections)]]
-        for method, cells in values.iterrows():
-            row = [str(method)]
-            for column, value in cells.items():
-                text = "" if math.isnan(value) else f"{value:.3f}"
-                row.append(f"**{text}**" if method in leading[column] else text)
-            rows.append(row)
+        rows = [["Table", "By", *map(str, values.index)]]
+        for section in self.sections:
+            leading, column = _leading(section), values[section.title]
+            cells = ["" if math.isnan(value) else f"{value:.3f}" for value in column]
+            bold = [f"**{cell}**" if name in leading else cell for name, cell in zip(column.index, cells, strict=True)]
+            rows.append([section.title, title(section.metric), *bold])
         return rows
 
 
 def _leading(section: Section) -> set[str]:
-    """The best row, and those that are not told apart from it."""
+    """The best row, and those that are not told apart from it; of those that have a value at all."""
     best = next(iter(section.rows))
     told_apart = set(section.pairs[(section.pairs["first"] == best) & section.pairs["told_apart"]]["second"])
-    return set(section.rows) - told_apart
+    values = {name: section.table.intervals[name][section.metric].value for name in section.rows}
+    return {name for name, value in values.items() if name not in told_apart and not math.isnan(value)}
 
 
 def _how_decided(section: Section) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,7 @@ import pandas as pd
 
 from ..data.prepared import read_card
 from ..data.sets import open_studies
-from ..evaluation.bootstrap import interval, paired_difference
-from ..evaluation.measurements import Measurements
+from ..evaluation.bootstrap import Interval, interval, paired_difference
 from ..evaluation.published import Published, published
 from ..evaluation.results import Repeats, Result
 from ..evaluation.tables import ResultTable
@@ -37,24 +36,26 @@ class Row:
     """What one run was measured to do: a result for each of its seeds, of which each may be repeats.
 
     Attributes:
-        seeds: the results.
+        by_seed: the results.
         trained: whether seeds are of trainings; what was not trained is the same beside every seed of another run.
     """
 
-    seeds: tuple[Result | Repeats, ...]
+    by_seed: Mapping[int, Result | Repeats]
     trained: bool = True
 
     @property
     def pooled(self) -> Result | Repeats:
         """All seeds as one result; what there is once, as it is."""
-        one = self.seeds[0]
-        if len(self.seeds) > 1:
-            return Repeats(self.seeds)
+        seeds = tuple(self.by_seed.values())
+        if len(seeds) > 1:
+            return Repeats(seeds)
+        [one] = seeds
         return one.results[0] if isinstance(one, Repeats) and len(one.results) == 1 else one
 
-    def times(self, seeds: int) -> Repeats:
-        """So many seeds of it."""
-        return Repeats(self.seeds[:seeds] if self.trained else self.seeds[:1] * seeds)
+    def of(self, seeds: Iterable[int]) -> Repeats:
+        """These seeds of it; of what was not trained the same for each."""
+        first = next(iter(self.by_seed.values()))
+        return Repeats(tuple(self.by_seed[seed] if self.trained else first for seed in seeds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +78,11 @@ class Section:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """Every pair of rows, the better one first: the paired difference with its interval, seed by seed and sample
-        by sample, and whether the interval leaves 0 out. No allowance is made for how many pairs there are."""
+        by sample, and whether the interval leaves 0 out; NaN where no seed is of both. No allowance is made for how
+        many pairs there are."""
         found = []
         for first, second in itertools.combinations(self.rows, 2):
-            cell = paired_difference(*_matched(self.rows[first], self.rows[second]), self.metric)
+            cell = _difference(self.rows[first], self.rows[second], self.metric)
             found.append((first, second, cell.value, cell.low, cell.high, cell.excludes(0)))
         return pd.DataFrame(found, columns=PAIRS)
 
@@ -93,7 +95,7 @@ class Section:
             others[above]["below" if pair.told_apart else "alike"].append(below)
             others[below]["above" if pair.told_apart else "alike"].append(above)
         return pd.DataFrame.from_dict(
-            {name: {kind: ", ".join(found) for kind, found in kinds.items()} for name, kinds in others.items()}, "index"
+            {name: {kind: "; ".join(found) for kind, found in kinds.items()} for name, kinds in others.items()}, "index"
         )
 
     def tidy(self) -> pd.DataFrame:
@@ -103,7 +105,7 @@ class Section:
             result = self.table.methods[name]
             undefined = result.undefined()
             for metric, cell in self.table.intervals[name].items():
-                counts = {"seeds": len(row.seeds), "samples": result.samples, "undefined": int(undefined[metric])}
+                counts = {"seeds": len(row.by_seed), "samples": result.samples, "undefined": int(undefined[metric])}
                 about = {"protocol": result.protocol, "dataset": self.table.dataset, "source": "measured here"}
                 lines.append({"method": name, "metric": metric, **_limits(cell), **counts, **about})
         for one in self.table.published:
@@ -122,15 +124,15 @@ def sections(benchmark: Benchmark, records: Mapping[str, Record]) -> list[Sectio
     made = []
     for spec in benchmark.spec.tables:
         known = [(trial, records[trial.file]) for trial in benchmark.trials[spec.experiment] if trial.file in records]
+        beside = [
+            (trial, records[trial.file])
+            for name, runs in spec.baselines.items()
+            for trial in benchmark.trials[name]
+            if trial.run in runs and trial.file in records
+        ]
         if known and known[0][0].transfer:
-            beside = [
-                (trial, records[trial.file])
-                for name, runs in spec.baselines.items()
-                for trial in benchmark.trials[name]
-                if trial.run in runs and trial.file in records
-            ]
             made += _of_tasks(spec, benchmark.spec, known, beside)
-        elif known := [(trial, record) for trial, record in known if spec.split in record.measurements]:
+        elif known := [(trial, record) for trial, record in (*known, *beside) if spec.split in record.measurements]:
             made.append(_of_localization(spec, benchmark.spec, known))
     return made
 
@@ -143,18 +145,15 @@ def overview(made: Sequence[Section]) -> pd.DataFrame:
 
 
 def _of_localization(spec: TableSpec, about: BenchmarkSpec, known: Sequence[tuple[Trial, Record]]) -> Section:
-    rows: dict[str, list[Measurements]] = {}
-    for trial, record in known:
-        rows.setdefault(about.names.get(trial.run, trial.run), []).append(record.measurements[spec.split])
+    rows = _rows(about, [(trial, record.measurements[spec.split]) for trial, record in known])
     beside: Sequence[Published] = ()
     if spec.published is not None:
         beside = published(dataset=spec.published.dataset, protocol=spec.published.protocol)
         beside = [one for one in beside if one.metric in spec.metrics and one.finding is None]
     name, edition = known[0][0].measured_on
     unit = _unit(name, spec.split, edition)
-    made = {name: Row(tuple(seeds)) for name, seeds in rows.items()}
     dataset = f"{_dataset(name)}, {spec.split}"
-    return _section(spec.title, spec.about, spec.metrics, spec.sort, made, beside, dataset, unit)
+    return _section(spec.title, spec.about, spec.metrics, spec.sort, rows, beside, dataset, unit)
 
 
 def _of_tasks(
@@ -171,11 +170,7 @@ def _of_tasks(
         task = task_named(asked["task"])
         held = [(trial, record) for trial, record in (*known, *beside) if case in record.transfer]
         draws = min(len(record.transfer[case].results) for _, record in held)
-        rows: dict[str, Row] = {}
-        for trial, record in held:
-            called = about.names.get(trial.run, trial.run)
-            one = Repeats(record.transfer[case].results[:draws])
-            rows[called] = Row((*(rows[called].seeds if called in rows else ()), one), trial.stage == "trained")
+        rows = _rows(about, [(trial, Repeats(record.transfer[case].results[:draws])) for trial, record in held])
         yield _section(
             f"{spec.title}: {case}",
             f"{task.about[0].upper()}{task.about[1:]} {spec.about}",
@@ -187,6 +182,17 @@ def _of_tasks(
             "patients" if studies is None or studies.ids() != studies.patients() else "images",
             remarks,
         )
+
+
+def _rows(about: BenchmarkSpec, known: Sequence[tuple[Trial, Result | Repeats]]) -> dict[str, Row]:
+    """Results by what their runs are called, and by seed."""
+    found: dict[str, dict[int, Result | Repeats]] = {}
+    trained = {}
+    for trial, result in known:
+        called = about.names.get(trial.run, trial.run)
+        found.setdefault(called, {})[trial.seed] = result
+        trained[called] = trial.stage == "trained"
+    return {called: Row(by_seed, trained[called]) for called, by_seed in found.items()}
 
 
 def _section(
@@ -205,22 +211,30 @@ def _section(
     best_first = sorted(rows, key=lambda name: (math.isnan(values[name]), -values[name], name))
     rows = {name: rows[name] for name in best_first}
     pooled = {name: row.pooled for name, row in rows.items()}
-    table = ResultTable(pooled, metrics, dataset=dataset, unit=unit, remarks=(_seeds(rows), *remarks))
+    table = ResultTable(pooled, metrics, dataset=dataset, unit=unit, remarks=(*_repeats(rows), *remarks))
     return Section(title, about, metric, rows, table.beside(beside) if beside else table)
 
 
-def _matched(first: Row, second: Row) -> tuple[Repeats, Repeats]:
-    """As many seeds of both."""
-    trained = [len(row.seeds) for row in (first, second) if row.trained]
-    return first.times(min(trained, default=1)), second.times(min(trained, default=1))
+def _difference(first: Row, second: Row, metric: str) -> Interval:
+    """Over the seeds that both have."""
+    seeds = [dict.fromkeys(row.by_seed) for row in (first, second) if row.trained] or [{0: None}]
+    both = [seed for seed in seeds[0] if seed in seeds[-1]]
+    if not both:
+        return Interval(math.nan, math.nan, math.nan)
+    return paired_difference(first.of(both), second.of(both), metric)
 
 
-def _seeds(rows: Mapping[str, Row]) -> str:
-    counts = {name: len(row.seeds) for name, row in rows.items() if row.trained}
-    if len(set(counts.values())) == 1:
+def _repeats(rows: Mapping[str, Row]) -> Iterator[str]:
+    """How often was trained, and how often labels were drawn."""
+    counts = {name: len(row.by_seed) for name, row in rows.items() if row.trained}
+    if len(set(counts.values())) > 1:
+        yield "seeds: " + ", ".join(f"{number} of {name}" for name, number in counts.items())
+    elif counts:
         number = next(iter(counts.values()))
-        return "one seed each" if number == 1 else f"{number} seeds each"
-    return "seeds: " + ", ".join(f"{name} {number}" for name, number in counts.items())
+        yield "one seed each" if number == 1 else f"{number} seeds each"
+    one = next(iter(next(iter(rows.values())).by_seed.values()))
+    if isinstance(one, Repeats) and len(one.results) > 1:
+        yield f"labels drawn {len(one.results)} times"
 
 
 def _dataset(name: str) -> str:

@@ -62,6 +62,7 @@ def test_of_baselines_the_named_runs_alone_are_run(tmp_path: Path, studies: Path
         ),
         (one_table(split="unseen"), "Table: local is not measured on 'unseen', but on: test"),
         (one_table(baselines={"networks": ["random"]}), "Table: networks has no run 'random'. It has: network"),
+        (one_table(baselines={"local": ["lsm"]}), "Table: two rows would be called 'LSM'"),
         (one_table(metric=["iou"]), r"tables\.0\.metric: unknown key; did you mean 'metrics'"),
         ({"pictures": [{"title": "Films", "experiment": "local"}]}, "Films: local has no `pictures`"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -12,15 +13,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from evaluation.small_measurements import rows
 from small_benchmark import made_up, record_all, write_benchmark
 from transfer.small_tasks import small_teaching_set
 
 from cxrtutor import guard
 from cxrtutor.benchmark.benchmark import Benchmark, load_benchmark
 from cxrtutor.benchmark.films import PicturedFilm, pictured_films
-from cxrtutor.benchmark.report import NOT_CLINICAL, BenchmarkReport
-from cxrtutor.benchmark.sections import TIDY
+from cxrtutor.benchmark.report import NOT_CLINICAL, BenchmarkReport, _leading
+from cxrtutor.benchmark.sections import TIDY, Row, Section
 from cxrtutor.data.dataset import StudyDataset
+from cxrtutor.evaluation.tables import ResultTable
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -102,14 +105,32 @@ class TestPage:
 
 def test_the_best_and_its_equals_are_bold(report: BenchmarkReport) -> None:
     head, *rows = report._glance()
-    assert head == ["Method", "Where (IoU)", "Which: opacity, 50 % (AUROC)", "Which: opacity, 100 % (AUROC)"]
-    cells = {row[0]: row[1:] for row in rows}
-    assert cells["LSM"][0].startswith("**0.6") and cells["convirt"][0].startswith("0.3")
-    assert cells["a network"][0] == ""
-    for section, column in zip(report.sections, range(3), strict=True):
-        alike = set(section.verdicts.alike.iloc[0].split(", ")) - {""}
-        bold = {name for name, row in cells.items() if row[column].startswith("**")}
+    assert head == ["Table", "By", "LSM", "convirt", "a network"]
+    assert [row[:2] for row in rows] == [
+        ["Where", "IoU"],
+        ["Which: opacity, 50 %", "AUROC"],
+        ["Which: opacity, 100 %", "AUROC"],
+    ]
+    where = rows[0][2:]
+    assert where[0].startswith("**0.6") and where[1].startswith("0.3") and where[2] == ""
+    for section, row in zip(report.sections, rows, strict=True):
+        alike = set(section.verdicts.alike.iloc[0].split("; ")) - {""}
+        bold = {name for name, cell in zip(head, row, strict=True) if cell.startswith("**")}
         assert bold == {next(iter(section.rows)), *alike}
+
+
+def test_what_is_undefined_is_not_the_best() -> None:
+    nothing, something = (rows(np.full(9, value)) for value in (np.nan, 0.5))
+    table = {"one": Row({0: something}), "another": Row({0: nothing})}
+    section = Section("", "", "iou", table, ResultTable({name: row.pooled for name, row in table.items()}))
+    assert _leading(section) == {"one"}
+
+
+def test_names_that_hold_commas_are_not_taken_for_two(asked: Benchmark, report: BenchmarkReport) -> None:
+    names = {"lsm": "LSM, as it was", "convirt": "ConVIRT"}
+    named = replace(asked, spec=asked.spec.model_copy(update={"names": names}))
+    text = BenchmarkReport(named, report.records).to_markdown()
+    assert "LSM, as it was; ConVIRT |" in text
 
 
 def test_markdown_has_tables_that_hang_together(written: dict[str, Path]) -> None:

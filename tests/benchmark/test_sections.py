@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from evaluation.small_measurements import rows
-from small_benchmark import answers, made_up, record_all, write_benchmark
+from small_benchmark import RUNS, answers, made_up, record_all, write_benchmark
 from transfer.small_tasks import small_teaching_set
 
 from cxrtutor.benchmark.benchmark import Benchmark, load_benchmark
@@ -57,8 +59,11 @@ def test_seeds_are_pooled(benchmark_: Benchmark, made: list[Section]) -> None:
 
 def test_what_was_not_trained_stands_beside_every_seed_and_every_draw_that_others_have(made: list[Section]) -> None:
     half = made[1].rows
-    assert [len(half[name].seeds) for name in ("LSM", "a network")] == [2, 1]
-    assert all(len(seed.results) == 2 for row in half.values() for seed in row.seeds)  # of the network's three draws
+    assert [len(half[name].by_seed) for name in ("LSM", "a network")] == [2, 1]
+    # Of the network's three draws those that the others have too.
+    assert all(
+        len(seed.results) == 2 for row in half.values() for seed in row.by_seed.values()
+    )  # of the network's three draws
     pair = made[1].pairs.set_index(["first", "second"]).loc[("LSM", "a network")]
     draws = [answers(draw / 10) for draw in range(2)]
     lsm = [Repeats(tuple(answers(0.6 + seed / 100 + draw / 10) for draw in range(2))) for seed in (0, 5)]
@@ -67,14 +72,61 @@ def test_what_was_not_trained_stands_beside_every_seed_and_every_draw_that_other
     assert (pair.low, pair.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
 
 
-def test_who_has_fewer_seeds_is_compared_on_these() -> None:
-    several, one = (Row(tuple(rows(np.arange(9.0) + level) for level in levels)) for levels in ((3, 5), (1,)))
-    assert several.times(1).results == several.seeds[:1]
-    assert one.times(1).results == one.seeds
-    fixed = Row(one.seeds, trained=False)
-    assert fixed.times(3).results == one.seeds * 3
-    assert one.pooled is one.seeds[0] and isinstance(several.pooled, Repeats)
-    assert Row((Repeats(one.seeds),)).pooled is one.seeds[0]
+def seeds(*numbers: int, level: float = 0.0, scale: float = 0.3, trained: bool = True) -> Row:
+    """Of each seed results that are as far from those of another row's seed as the levels are."""
+    found = {seed: rows(level + np.random.default_rng(seed).normal(scale=scale, size=40)) for seed in numbers}
+    return Row(found, trained)
+
+
+def section(**table: Row) -> Section:
+    return Section("", "", "iou", table, ResultTable({name: row.pooled for name, row in table.items()}))
+
+
+def test_seeds_are_pooled_where_there_are_several() -> None:
+    assert isinstance(seeds(0, 1).pooled, Repeats)
+    one = seeds(3)
+    assert one.pooled is one.by_seed[3]
+    assert Row({3: Repeats((one.by_seed[3],))}).pooled is one.by_seed[3]
+
+
+def test_two_rows_are_compared_on_the_seeds_that_both_have() -> None:
+    [pair] = section(one=seeds(0, 1, level=0.05), another=seeds(2, 1, 3)).pairs.itertuples()
+    assert (pair.difference, pair.low, pair.high) == pytest.approx((0.05, 0.05, 0.05))
+    assert pair.told_apart
+
+
+def test_what_was_not_trained_is_compared_with_every_seed() -> None:
+    trained, fixed = seeds(4, 5), seeds(0, trained=False)
+    [pair] = section(one=trained, another=fixed).pairs.itertuples()
+    expected = paired_difference(trained.pooled, Repeats((fixed.by_seed[0],) * 2), "iou")
+    assert (pair.difference, pair.low, pair.high) == (expected.value, expected.low, expected.high)
+    [alone] = section(one=fixed, another=seeds(4, trained=False)).pairs.itertuples()
+    assert not np.isnan(alone.difference)
+
+
+def test_rows_without_a_seed_in_common_are_not_told_apart() -> None:
+    both = section(one=seeds(0, level=9.0), another=seeds(1))
+    assert both.pairs[["difference", "low", "high"]].isna().all(axis=None)
+    assert both.verdicts.alike.to_dict() == {"one": "another", "another": "one"}
+
+
+def test_a_table_says_how_often_was_trained_and_labels_were_drawn(benchmark_: Benchmark) -> None:
+    known = benchmark_.records()
+    captions = [one.table.caption for one in sections(benchmark_, known)]
+    assert captions[1].endswith("; 2 seeds each; labels drawn 2 times")
+    assert captions[2].endswith("; 2 seeds each")
+    fewer = {file: record for file, record in known.items() if "convirt-seed5" not in file}
+    assert sections(benchmark_, fewer)[0].table.caption.endswith("; seeds: 2 of LSM, 1 of convirt")
+
+
+def test_baselines_of_other_experiments_stand_in_tables_of_places_too(tmp_path: Path) -> None:
+    experiments = {"local": {"runs": {"lsm": RUNS["lsm"]}, "seeds": [0]}, "before": {"runs": RUNS, "seeds": [0]}}
+    table = {"title": "Where", "experiment": "local", "baselines": {"before": ["convirt"]}}
+    benchmark = load_benchmark(
+        write_benchmark(tmp_path, small_teaching_set(tmp_path / "set"), experiments, tables=[table], pictures=[])
+    )
+    made = sections(benchmark, {trial.file: made_up(trial) for trial in benchmark.all_trials()})
+    assert [list(one.rows) for one in made] == [["LSM", "convirt"]]
 
 
 def test_pairs_that_differ_are_told_apart_and_others_are_not(made: list[Section]) -> None:
@@ -88,9 +140,8 @@ def test_pairs_that_differ_are_told_apart_and_others_are_not(made: list[Section]
 
 def test_equals_are_not_told_apart() -> None:
     random = np.random.default_rng(0)
-    table = {name: Row((rows(random.normal(size=60)),)) for name in ("one", "another")}
-    section = Section("", "", "iou", table, ResultTable({name: row.pooled for name, row in table.items()}))
-    assert section.verdicts.alike.to_dict() == {"one": "another", "another": "one"}
+    alike = section(**{name: Row({0: rows(random.normal(size=60))}) for name in ("one", "another")})
+    assert alike.verdicts.alike.to_dict() == {"one": "another", "another": "one"}
 
 
 def test_published_rows_stand_below_under_their_own_protocol(made: list[Section]) -> None:
