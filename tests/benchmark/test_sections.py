@@ -61,9 +61,7 @@ def test_what_was_not_trained_stands_beside_every_seed_and_every_draw_that_other
     half = made[1].rows
     assert [len(half[name].by_seed) for name in ("LSM", "a network")] == [2, 1]
     # Of the network's three draws those that the others have too.
-    assert all(
-        len(seed.results) == 2 for row in half.values() for seed in row.by_seed.values()
-    )  # of the network's three draws
+    assert all(len(seed.results) == 2 for row in half.values() for seed in row.by_seed.values())
     pair = made[1].pairs.set_index(["first", "second"]).loc[("LSM", "a network")]
     draws = [answers(draw / 10) for draw in range(2)]
     lsm = [Repeats(tuple(answers(0.6 + seed / 100 + draw / 10) for draw in range(2))) for seed in (0, 5)]
