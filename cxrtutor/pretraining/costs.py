@@ -75,16 +75,19 @@ class ObjectiveCosts:
     Attributes:
         peak: bytes that it holds at most, forward or backward, beside the features that it is given.
         operations: of both.
+        started: how many operations of PyTorch these are; more where a large batch is taken some images at a time.
     """
 
     peak: Polynomial
     operations: Operations
+    started: int
 
     @classmethod
     def fitted(cls, tallies: Sequence[Tally]) -> ObjectiveCosts:
         """From batches of `OBJECTIVE_PAIRS`."""
         peak = Polynomial.fitted(OBJECTIVE_PAIRS, [tally.peak for tally in tallies], 2)
-        return cls(peak, _by_type(OBJECTIVE_PAIRS, [tally.multiplied for tally in tallies], 2))
+        operations = _by_type(OBJECTIVE_PAIRS, [tally.multiplied for tally in tallies], 2)
+        return cls(peak, operations, max(tally.started for tally in tallies))
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ class Costs:
         may_keep: bytes that they may really keep.
         forward: operations of the model's forward pass.
         both: of its forward and backward pass.
+        started_forward: how many operations of PyTorch the forward pass is, whatever the pairs.
+        started_both: how many both passes are.
         speed: operations a second that this machine did meanwhile.
     """
 
@@ -120,6 +125,8 @@ class Costs:
     may_keep: int
     forward: Operations
     both: Operations
+    started_forward: int
+    started_both: int
     speed: float
 
     def objective_bytes(self, pairs: int) -> float:
@@ -183,6 +190,8 @@ def measured_costs(config: RunConfig, pieces: int) -> Costs:
         may_keep=sum(similarity.KEPT_BYTES for part in objective.modules() if isinstance(part, _KERNELS)),
         forward=_by_type(counts, [each.forward for each in passes], 1),
         both=_by_type(counts, [each.both for each in passes], 1),
+        started_forward=last.started_forward,
+        started_both=last.started_both,
         speed=sum(last.both.values()) / last.seconds,
     )
 
@@ -197,6 +206,8 @@ class _Pass:
     given: int
     forward: Counter[torch.dtype]
     both: Counter[torch.dtype]
+    started_forward: int
+    started_both: int
     seconds: float
 
 
@@ -206,6 +217,7 @@ def _pass(model: AlignedModel, objective: Objective, config: RunConfig, inputs: 
     with tally, _precision(config):
         pairs = model(*inputs)
     kept, forward, seconds = tally.live, tally.multiplied.copy(), time.perf_counter() - began
+    started_forward = tally.started
     leaves = _leaves(pairs, len(pairs.image.pooled))
     _aligned(objective, leaves, config)
     both = zip(_tensors(pairs), _tensors(leaves), strict=True)
@@ -220,6 +232,8 @@ def _pass(model: AlignedModel, objective: Objective, config: RunConfig, inputs: 
         given=_bytes(inputs),
         forward=forward,
         both=tally.multiplied,
+        started_forward=started_forward,
+        started_both=tally.started,
         seconds=seconds + time.perf_counter() - began,
     )
 

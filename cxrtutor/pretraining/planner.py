@@ -18,7 +18,8 @@ Memory of one of `W` devices, for a batch of `B` pairs of which each has its sha
   workspaces, plus a share of the activations for what the allocator cannot use; on a CPU the interpreter, as measured.
 
 Time of a step: operations by the type of number they are done in, over what the device could do of these at its best,
-times a utilisation. Exchange between devices, the optimiser, reading and validation are not counted apart: they are in
+times a utilisation; but no less than PyTorch takes to start them one by one, which is what small shares wait for.
+Exchange between devices, the optimiser, reading and validation are not counted apart: they are in
 the utilisation, which is an assumption. A throughput that was measured is better.
 """
 
@@ -40,6 +41,9 @@ from .gpus import gpu_named
 
 UTILISATION = 0.35
 """Of what a GPU could multiply at its best; ours. Tuned transformers reach .4 to .5, convolutions less."""
+
+START = 8e-6
+"""Seconds to start an operation on a GPU from Python, forward and backward; ours. Compiled models start fewer."""
 
 CONTEXT = 2**30
 """Bytes for CUDA, its libraries and their workspaces; ours, rather too much."""
@@ -146,10 +150,10 @@ class Plan:
         yield from (f"  would fit: {remedy}" for remedy in self.remedies)
         yield "time"
         done = ", ".join(f"{count / 1e12:.3g} in {kind}" for kind, count in self.operations.items())
-        yield f"  a step    {self.seconds_per_step:8.3g} s, {self.images_per_second:.0f} images a second"
+        yield f"  a step    {_duration(self.seconds_per_step)}, {self.images_per_second:,.0f} images a second"
         yield f"            10^12 operations of each device: {done}"
-        yield f"  an epoch  {self.hours_per_epoch:8.3g} h, {self.steps_per_epoch:,} steps"
-        yield f"  {f'{self.epochs} epochs':10}{self.days:8.3g} days"
+        yield f"  an epoch  {_duration(3600 * self.hours_per_epoch)}, {self.steps_per_epoch:,} steps"
+        yield f"  {f'{self.epochs} epochs':10}{_duration(86400 * self.days)}"
         yield from (f"note: {note}" for note in self.notes)
 
 
@@ -204,8 +208,15 @@ def plan(
             f"time from {costs.speed / 1e9:.0f} billion operations a second, as measured here in small batches"
         )
     else:
-        seconds = sum(done / (machine.speed[kind] * UTILISATION) for kind, done in operations.items())
-        notes.append(f"time at {UTILISATION:.0%} of the data sheet's figures, which is an assumption")
+        computing = sum(done / (machine.speed[kind] * UTILISATION) for kind, done in operations.items())
+        starting = _started(costs, layout) * START
+        seconds = max(computing, starting)
+        notes.append(
+            f"time at {UTILISATION:.0%} of the data sheet's figures, which is an assumption"
+            if computing > starting
+            else f"a share is so small that its {_started(costs, layout):,} operations take longer to be started, at "
+            f"{START * 1e6:g} microseconds each, which is an assumption, than to be done"
+        )
     remedies = [] if sum(memory.values()) <= machine.capacity else _remedies(config, costs, layout, machine, pieces)
     return Plan(
         method=config.method,
@@ -301,6 +312,13 @@ def _operations(costs: Costs, layout: _Layout) -> dict[torch.dtype, float]:
     return {kind: sum(part.get(kind, 0.0) for part in parts) for kind in kinds}
 
 
+def _started(costs: Costs, layout: _Layout) -> int:
+    """How many operations of PyTorch a step is, the optimiser's not counted."""
+    pieces = -(-layout.share // layout.piece_of_share)
+    encoders = costs.started_both if pieces == 1 else pieces * (costs.started_forward + costs.started_both)
+    return encoders + costs.keeping.started
+
+
 def _studies(config: RunConfig, given: int | None) -> tuple[int, str]:
     """How many training studies there are, and how that is known."""
     data = config.data
@@ -341,6 +359,13 @@ def _remedies(config: RunConfig, costs: Costs, layout: _Layout, machine: _Machin
     smaller = (replace(layout, batch=n * layout.devices) for n in range(layout.share - 1, 0, -1))
     if less := next(filter(fits, smaller), None):
         yield f"optimization.batch_size: {less.batch} (another loss: it has fewer pairs to tell apart)"
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit of which it is one at least."""
+    units = {"days": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
+    unit = next((name for name, size in units.items() if seconds >= size), "s")
+    return f"{seconds / units[unit]:8.3g} {unit}"
 
 
 def _halves(share: int) -> Iterator[int]:

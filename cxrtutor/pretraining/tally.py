@@ -28,11 +28,12 @@ class Tally(TorchDispatchMode):
         peak: the most they ever were.
         multiplied: floating-point operations of matrix products, convolutions and attention, by the type of number they
             are done in; a multiplication and an addition are two.
+        started: how many operations that compute or move something were started; views are not counted.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self.peak = 0
+        self.live = self.peak = self.started = 0
         self.multiplied: Counter[torch.dtype] = Counter()
         self._seen: dict[int, int] = {}
 
@@ -42,6 +43,7 @@ class Tally(TorchDispatchMode):
         self._see(given, counted=False)
         result = operation(*args, **kwargs)
         self._see((value for value in tree_leaves(result) if isinstance(value, Tensor)), counted=True)
+        self.started += not operation.is_view
         count = _FLOPS.get(operation._overloadpacket)
         if count is not None:
             self.multiplied[given[-1].dtype] += count(*args, **kwargs, out_val=result)

@@ -114,7 +114,32 @@ def test_devices_share_the_pairs_and_not_the_contrast() -> None:
     assert one.memory["buckets"] == 0 and two.memory["buckets"] == two.memory["gradients"]
     assert two.memory["activations"] < 0.6 * one.memory["activations"]
     assert two.memory["objective"] > one.memory["objective"]  # all pairs, and the features gathered
+
+
+def test_devices_share_the_time_of_what_keeps_them_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "START", 0.0)
+    one, two = (plan(config(), gpu="a100-80", gpus=n, pieces=PIECES) for n in (1, 2))
     assert one.seconds_per_step / 2 < two.seconds_per_step < one.seconds_per_step
+
+
+def test_a_small_share_waits_for_its_operations_to_be_started() -> None:
+    one, two = (plan(config(), gpu="a100-80", gpus=n, pieces=PIECES) for n in (1, 2))
+    assert one.seconds_per_step == two.seconds_per_step
+    assert any("longer to be started" in note for note in two.notes)
+    tally, _ = counted_step(config())
+    zeroed = sum(
+        p.requires_grad for p in method("gloria").model(config()).parameters()
+    )  # which `counted_step` does too
+    assert one.seconds_per_step / planner.START == pytest.approx(tally.started - zeroed, rel=0.1)
+    pieces = plan(config(piece=4), gpu="a100-80", pieces=PIECES)
+    assert pieces.seconds_per_step > 3 * one.seconds_per_step
+    assert plan(config(piece=4), gpu="a100-80", pieces=PIECES, images_per_second=12.0).seconds_per_step == 1.0
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.004, "0.004 s"), (90, "1.5 min"), (7200, "2 h"), (172800, "2 days")])
+def test_times_are_told_in_their_own_unit(seconds: float, said: str) -> None:
+    made = plan(config(), studies=12, images_per_second=12 / seconds, pieces=PIECES)
+    assert f"a step    {said:>{8 + len(said) - len(said.split()[0])}}, " in str(made)
 
 
 def test_time_follows_from_what_is_given() -> None:
