@@ -360,16 +360,28 @@ class TestLaunchers:
             assert json.loads((Path(answer["folder"]) / "environment.json").read_text())["processes"] == 2
 
 
-SRUN = """#!/bin/bash
-# Stands in for Slurm's: two machines with one task each, which are this one; the options of srun go by the board.
-while [[ $1 == --* ]]; do shift; done
-for rank in 0 1; do
-    SLURM_PROCID=$rank SLURM_NODEID=$rank SLURM_LOCALID=0 SLURM_STEP_ID=0 "$@" &
-    echo $! >> "$STAND_IN/tasks"
-done
-status=0
-for task in $(jobs -p); do wait "$task" || status=$?; done
-exit $status
+SRUN = f"""#!{sys.executable}
+# Stands in for Slurm's: two machines with one task each, which are this one; the options of srun go by the board. What
+# both tasks import is imported once, before they are forked.
+import os, runpy, sys
+
+while sys.argv[1].startswith("--"):
+    del sys.argv[1]
+python, flag, module = sys.argv[1:4]
+assert (python, flag) == (sys.executable, "-m")
+del sys.argv[1:4]
+import cxrtutor.pretraining.loop, timm, transformers.models.bert.modeling_bert
+
+tasks = []
+for rank in "01":
+    if not (task := os.fork()):
+        os.environ.update(SLURM_PROCID=rank, SLURM_NODEID=rank, SLURM_LOCALID="0", SLURM_STEP_ID="0")
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        sys.exit()
+    tasks.append(task)
+with open(os.environ["STAND_IN"] + "/tasks", "a") as file:
+    print(*tasks, file=file)
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(task, 0)[1]) for task in tasks))
 """
 
 
