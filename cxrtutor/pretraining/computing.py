@@ -43,7 +43,7 @@ def _compilable(encoder: Encoder) -> list[nn.Module]:
 
 @contextmanager
 def told_of_full_memory() -> Iterator[None]:
-    """Around the steps: where they do not fit, say what can be changed without changing what is learnt.
+    """Around the steps: where they do not fit, say what can be changed while the run goes on.
 
     Raises:
         InputError: the memory of a GPU is full.
@@ -52,7 +52,8 @@ def told_of_full_memory() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise InputError(
-            "A step does not fit into the memory of a GPU. Send fewer pairs through the encoders at a time "
-            "(--set compute.piece=16), keep less of them (--set compute.recompute=true), or share a batch among more "
-            f"GPUs; the run goes on from its last checkpoint. `cxrtutor plan` says what would fit. ({error})"
+            "A step does not fit into the memory of a GPU. Keep less of what the encoders compute (--set "
+            "compute.recompute=true), or let batch normalisation see fewer pairs at a time: in pieces (--set "
+            "compute.piece=16), or shared among more GPUs. The run goes on from its last checkpoint. `cxrtutor plan` "
+            f"says what would fit. ({error})"
         ) from error
