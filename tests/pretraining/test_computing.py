@@ -141,7 +141,7 @@ def test_a_step_that_does_not_fit_says_what_can_be_changed(
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(loop._Trainer, "_step", full)
-    with pytest.raises(InputError, match=r"compute\.piece.*compute\.recompute.*cxrtutor plan.*CUDA out of memory"):
+    with pytest.raises(InputError, match=r"compute\.recompute.*compute\.piece.*cxrtutor plan.*CUDA out of memory"):
         pretrain(small_config(data))
 
 
