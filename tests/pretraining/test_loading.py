@@ -182,7 +182,7 @@ class TestRowGroups:
         order = np.concatenate(batches(len(groups), 64, 3, 0, groups))
         windows = groups[order].reshape(5, -1)
         assert all(len(set(window.tolist())) == WINDOW for window in windows)
-        assert len(set(map(frozenset, windows.tolist()))) == 5
+        assert all(np.ptp(window) > 2 * WINDOW for window in windows)  # groups from all over the set
         for window in windows:  # the studies of a group are spread over all of it
             first = np.flatnonzero(window == window[0])
             assert len(first) == 32 and first.max() - first.min() > 2000
