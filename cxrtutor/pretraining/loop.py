@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -310,28 +311,29 @@ class _Trainer:
         alignment = self._align(given.inputs, given.masked)
         loss = alignment["loss"].item()
         if not np.isfinite(loss):
-            raise FloatingPointError(self._no_number(step, loss, alignment["parts"]))
+            raise FloatingPointError(self._no_number(step, "loss", loss, alignment["parts"]))
         self.optimizer.zero_grad()
         self.fabric.backward(alignment["loss"])
-        if options.clip_norm is not None:
-            self.fabric.clip_gradients(
-                self.module, self.optimizer, max_norm=options.clip_norm, error_if_nonfinite=False
-            )
+        limit = math.inf if options.clip_norm is None else options.clip_norm
+        norm = self.fabric.clip_gradients(self.module, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+        if not norm.isfinite():  # a step along it would spoil the weights, and the checkpoint after it
+            raise FloatingPointError(self._no_number(step, "gradient's norm", norm.item(), alignment["parts"]))
         self.optimizer.step()
         parts = {name: value.item() for name, value in alignment["parts"].items()}
         return {"loss": loss, **parts, "learning_rate": rate}
 
-    def _no_number(self, step: int, loss: float, parts: Mapping[str, Tensor]) -> str:
-        """What to say of a loss that is none; which studies it was of is written into the run's folder."""
+    def _no_number(self, step: int, what: str, value: float, parts: Mapping[str, Tensor]) -> str:
+        """What to say of a loss or a gradient that is none; which studies it was of is written into the run's
+        folder."""
         ids = self._open("train").ids()
         studies = [ids[index] for index in self.course[step].studies]
         if self.fabric.is_global_zero:
             # As text: JSON has no such numbers.
-            told = {"step": step + 1, "loss": str(loss), **{name: str(value.item()) for name, value in parts.items()}}
+            told = {"step": step + 1, what: str(value), **{name: str(part.item()) for name, part in parts.items()}}
             store.write_file(self.run.stopped_path, json.dumps(told | {"studies": studies}, indent=1))
         more = f" and {len(studies) - NAMED} more" if len(studies) > NAMED else ""
         return (
-            f"The loss became {loss} at step {step + 1}. Lower optimization.learning_rate or train in 32-true, and "
+            f"The {what} became {value} at step {step + 1}. Lower optimization.learning_rate or train in 32-true, and "
             f"look at the studies of this batch: {', '.join(studies[:NAMED])}{more} (all: {self.run.stopped_path})."
         )
 

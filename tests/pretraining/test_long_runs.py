@@ -304,7 +304,8 @@ def test_a_loss_that_is_no_number_names_its_studies(data: Path, home: Path) -> N
         pretrain(config)
     run = Run(run_folder(config))
     told = json.loads(run.stopped_path.read_text())
-    assert told["loss"] in ("nan", "inf") and told["step"] == steps_logged(run) + 1
+    [what] = {"loss", "gradient's norm"} & told.keys()
+    assert told[what] in ("nan", "inf") and told["step"] == steps_logged(run) + 1
     assert len(set(told["studies"])) == 8 and {study.split("-")[0] for study in told["studies"]} == {"train"}
     assert ", ".join(told["studies"][:5]) in str(error.value)
     order = np.random.default_rng([config.seed, (told["step"] - 1) // 3]).permutation(24)
@@ -316,6 +317,24 @@ def test_a_loss_that_is_no_number_names_its_studies(data: Path, home: Path) -> N
         patch.setattr(loop._Trainer, "_no_number", lambda *_: str(run.stopped_path.exists()))
         pretrain(config)
     assert not run.stopped_path.exists()
+
+
+def test_a_gradient_that_is_no_number_changes_no_weight(
+    data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    align, seen = loop._Trainer._align, []
+
+    def spoilt(trainer: Any, *given: Any) -> dict[str, Any]:
+        alignment = align(trainer, *given)
+        weight = next(each for each in trainer.plain.parameters() if each.requires_grad)
+        seen[:] = [weight]
+        # Adds nothing to the loss; a root is infinitely steep at 0.
+        return alignment | {"loss": alignment["loss"] + (weight - weight.detach()).abs().sqrt().sum()}
+
+    monkeypatch.setattr(loop._Trainer, "_align", spoilt)
+    with pytest.raises(FloatingPointError, match=r"The gradient's norm became nan at step 1\. .*of this batch: train-"):
+        pretrain(small_config(data, clip_norm=None))
+    assert seen[0].isfinite().all()
 
 
 @pytest.fixture
