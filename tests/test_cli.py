@@ -201,7 +201,7 @@ class TestDataMake:
 def test_an_edition_that_there_is_not(cxrtutor_: Callable[..., Ended]) -> None:
     ended = cxrtutor_("data", "make", "--edition", "huge")
     assert ended.status == 2
-    assert ended.err == "Error: The teaching set has no edition 'huge'. It has: full, quick.\n"
+    assert ended.err == "Error: The teaching set has no edition 'huge'. It has: full, quick, other-room.\n"
 
 
 class TestReport:

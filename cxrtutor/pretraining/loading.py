@@ -172,20 +172,23 @@ class Loader:
         images = [view.images for view in self.views]
         workers = self.workers if isinstance(images[0], LiveImages) else 0
         read = iter(images_of_steps(images, self.course, self.share, done, workers, pin=self.device.type == "cuda"))
-        for step in range(done, len(self.course)):
-            began = time.perf_counter()
-            batch = self._batch(step)
-            view, masks, key = self.views[batch.view], self.masks[batch.view], (self.course.seed, *batch[:2])
-            pixels = _next(read)
-            masked = masks.read(batch.studies, *key)
-            text = view.texts.inputs(batch.studies, self._choice(batch))
-            waiting = time.perf_counter() - began
-            inputs = (
-                view.images.inputs_of(self._moved(pixels)),
-                text if isinstance(text, list) else text.to(self.device),
-            )
-            hidden = masks.inputs_of(masked and self._moved(masked), batch.studies, *key, self.device)
-            yield Given(inputs, hidden, waiting)
+        try:
+            for step in range(done, len(self.course)):
+                began = time.perf_counter()
+                batch = self._batch(step)
+                view, masks, key = self.views[batch.view], self.masks[batch.view], (self.course.seed, *batch[:2])
+                pixels = _next(read)
+                masked = masks.read(batch.studies, *key)
+                text = view.texts.inputs(batch.studies, self._choice(batch))
+                waiting = time.perf_counter() - began
+                inputs = (
+                    view.images.inputs_of(self._moved(pixels)),
+                    text if isinstance(text, list) else text.to(self.device),
+                )
+                hidden = masks.inputs_of(masked and self._moved(masked), batch.studies, *key, self.device)
+                yield Given(inputs, hidden, waiting)
+        finally:
+            _end_readers(read)
 
     def _batch(self, step: int) -> Batch:
         """This process's part."""
@@ -297,6 +300,19 @@ def _ended(error: Exception) -> InputError:
 
 def _as_it_is(item: Item) -> Item:
     return item
+
+
+def _end_readers(read: Iterator[Any]) -> None:
+    """End the processes that read, at once and whatever they do: nothing of them has to be kept.
+
+    Left to itself, PyTorch ends them once nothing refers to the iterator any more, which a traceback may do for long;
+    and by SIGTERM, which they leave to the trainer.
+    """
+    if hasattr(read, "_shutdown_workers"):  # there are processes
+        read._shutdown_workers()
+        for process in read._workers:
+            process.kill()
+            process.join()
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:

@@ -174,12 +174,14 @@ def test_a_trial_whose_process_was_killed_is_run_again(
 
 
 class TestTheBenchmarksOfTheCourse:
-    def test_at_teaching_scale_all_six_methods_have_three_seeds(self) -> None:
+    def test_at_teaching_scale_all_six_methods_have_three_seeds_where_decoders_are_not_trained(self) -> None:
         asked = load_benchmark("configs/benchmark/teaching.yaml")
         assert not asked.left_out
         for table in asked.spec.tables:
-            assert len({trial.run for trial in asked.trials[table.experiment]}) == 6
-            assert {trial.seed for trial in asked.trials[table.experiment]} == {0, 1, 2}
+            trained = [trial for trial in asked.trials[table.experiment] if trial.stage == "trained"]
+            assert len({trial.run for trial in trained}) == 6
+            seeds = {0} if table.experiment == "benchmark-dense" else {0, 1, 2}
+            assert {trial.seed for trial in trained} == seeds
         assert asked.committed == Path("configs/benchmark/../../chapters/records")
 
     def test_at_paper_scale_every_set_that_is_not_here_has_a_command_that_prepares_it(self, tmp_path: Path) -> None:
