@@ -1,11 +1,13 @@
 """Where things that were computed once are kept, and how they get there whole or not at all.
 
 Everything expensive (a data set, cached features, a trained model) lives in a folder whose name is a hash of *what was
-asked for*, so asking again finds it, and asking for something else never overwrites it.
+asked for*, so asking again finds it, and asking for something else never overwrites it. A class may share one such
+folder that its members can only read: what is in it is used, and what is not goes to each one's own.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,19 +15,47 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from .errors import InputError
 
+WRITTEN_LAST = {"data": "card.json", "runs": "result.json"}
+"""The file that tells, of kinds that are made in place and go on where they were stopped, whether one is whole. Things
+of all other kinds appear whole."""
+
 
 def home() -> Path:
-    """The folder that holds data sets, features and runs: `$CXRTUTOR_HOME`, or the user's cache folder."""
+    """The folder that data sets, features and runs go to: `$CXRTUTOR_HOME`, or the user's cache folder where that is
+    not set, or names a folder that can only be read."""
+    return homes()[0]
+
+
+def homes() -> tuple[Path, ...]:
+    """The folders in which things are looked for: `home()`, and a `$CXRTUTOR_HOME` that can only be read."""
     chosen = os.environ.get("CXRTUTOR_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
+    shared = Path(chosen).expanduser() if chosen else None
+    if shared and not _only_readable(shared):
+        return (shared,)
     from platformdirs import user_cache_path
 
-    return user_cache_path("cxrtutor")
+    own = user_cache_path("cxrtutor")
+    return (own, shared) if shared else (own,)
+
+
+@cache
+def _only_readable(folder: Path) -> bool:
+    """Whether a folder is there and takes no file of ours. Tried out, since neither the permissions of a network's
+    folder nor those on Windows tell; a folder on a full disk is no such folder."""
+    if not folder.is_dir():
+        return False
+    trial = _partial(folder / "may-be-deleted")
+    try:
+        trial.touch()
+    except OSError as error:
+        return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    trial.unlink()
+    return False
 
 
 def content_key(asked_for: object) -> str:
@@ -38,8 +68,11 @@ def content_key(asked_for: object) -> str:
 
 
 def place(kind: str, asked_for: object) -> Path:
-    """The folder for `asked_for` among the things of one `kind` ("data", "features", "runs"); it may not exist yet."""
-    return home() / kind / content_key(asked_for)
+    """The folder for `asked_for` among the things of one `kind` ("data", "features", "runs"): the one of `homes()` that
+    holds it whole, or else the one in `home()`, where it may not exist yet."""
+    key = content_key(asked_for)
+    places = [home / kind / key for home in homes()]
+    return next((each for each in places if (each / WRITTEN_LAST.get(kind, "")).exists()), places[0])
 
 
 @contextmanager

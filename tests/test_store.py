@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -130,6 +134,119 @@ def test_a_read_only_place_is_explained(home, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(InputError, match="Read-only file system"):
         store.write_file(home / "card.json", "{}")
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A class's folder, which nobody but its owner may write to, and beside it a place for each one's own."""
+    top = Path(tempfile.mkdtemp())  # not tmp_path, whose parents another user cannot enter
+    for name in ("class", "own"):
+        (top / name).mkdir()
+    (top / "own").chmod(0o777)
+    top.chmod(0o755)
+    monkeypatch.setenv("CXRTUTOR_HOME", str(top / "class"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(top / "own"))
+    yield top / "class"
+    store._only_readable.cache_clear()
+    for folder in top.rglob("*/"):
+        folder.chmod(0o755)
+    shutil.rmtree(top)
+
+
+def as_a_student(shared: Path, work: Callable[[], None]) -> None:
+    """Do `work` in a process that can read `shared` and not write to it: as nobody, or, for who is not root, after its
+    owner has given up the right to."""
+    for folder in (shared, *shared.rglob("*/")):
+        folder.chmod(0o555)
+    if (student := os.fork()) == 0:
+        status = 1
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            store._only_readable.cache_clear()
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(student, 0)[1]) == 0
+
+
+on_linux = pytest.mark.skipif(not hasattr(os, "setgroups"), reason="needs permissions as Linux has them")
+
+
+def put(kind: str, asked_for: object, file: str) -> Path:
+    folder = store.place(kind, asked_for)
+    folder.mkdir(parents=True)
+    (folder / file).write_text("the class's")
+    return folder
+
+
+@on_linux
+def test_what_a_shared_folder_holds_is_read_there_and_all_else_goes_to_ones_own(shared):
+    features, run = put("features", "a", "depth-0.npy"), put("runs", "a", "result.json")
+
+    def work():
+        assert store.homes() == (shared.parent / "own" / "cxrtutor", shared)
+        assert store.place("features", "a") == features
+        assert store.place("runs", "a") == run
+        mine = store.place("features", "b")
+        assert mine.is_relative_to(shared.parent / "own") and store.home() == mine.parents[1]
+        with store.new_folder(mine) as folder:
+            (folder / "depth-0.npy").write_text("mine")
+        assert (store.place("features", "b") / "depth-0.npy").read_text() == "mine"
+
+    as_a_student(shared, work)
+    assert sorted(path.name for path in shared.rglob("*") if path.is_file()) == ["depth-0.npy", "result.json"]
+
+
+@on_linux
+@pytest.mark.parametrize(("kind", "last"), [("data", "card.json"), ("runs", "result.json")])
+def test_what_the_owner_of_a_shared_folder_has_only_begun_is_made_anew(kind, last, shared):
+    begun = put(kind, "a", "half")
+    as_a_student(shared, lambda: not_there(begun, kind))
+    begun.chmod(0o755)
+    (begun / last).write_text("{}")
+    as_a_student(shared, lambda: there(begun, kind))
+
+
+def not_there(folder: Path, kind: str) -> None:
+    assert store.place(kind, "a") != folder
+
+
+def there(folder: Path, kind: str) -> None:
+    assert store.place(kind, "a") == folder
+
+
+@on_linux
+def test_ones_own_comes_before_the_classs(shared):
+    theirs = put("features", "a", "depth-0.npy")
+
+    def work():
+        mine = store.home() / "features" / theirs.name
+        mine.mkdir(parents=True)
+        assert store.place("features", "a") == mine
+
+    as_a_student(shared, work)
+
+
+def test_a_folder_that_may_be_written_to_is_the_only_one(shared):
+    assert store.homes() == (shared,)
+    assert list(shared.iterdir()) == [], "the trial leaves nothing"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "places"), [(errno.EROFS, 2), (errno.EACCES, 2), (errno.EPERM, 2), (errno.ENOSPC, 1)]
+)
+def test_a_full_disk_is_not_taken_for_a_shared_folder(refusal, places, shared, monkeypatch):
+    def refuse(path):
+        raise OSError(refusal, os.strerror(refusal), str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    assert len(store.homes()) == places
 
 
 def test_a_file_is_replaced_whole(tmp_path):
