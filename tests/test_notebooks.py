@@ -56,12 +56,42 @@ def test_a_chapter_opens_with_its_title_and_its_card(chapter):
     assert "{admonition}" in prose[0] + prose[1], "the card is missing: what you will be able to do, need, and how long"
 
 
-def test_the_appendix_links_every_question_to_the_chapters_that_answer_it():
-    asked = set()
-    for path in CHAPTERS:
-        prose = "\n".join(cell.source for cell in cells(path, "markdown"))
-        for ids in re.findall(r"\{admonition\} You may ask \(([A-Z0-9, ]+)\)", prose):
-            asked |= {(question, path.name) for question in ids.split(", ")}
+def asked_and_answered(path: Path) -> tuple[set[str], set[str]]:
+    """The ids of the questions that a chapter asks, and of those that a code cell below answers, in the same section.
+
+    A section ends at the next heading of the second level; the next *You may ask* ends it too.
+    """
+    asked: set[str] = set()
+    answered: set[str] = set()
+    open_now: set[str] = set()
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            answered |= open_now & {tag.removeprefix("answers-").upper() for tag in cell.metadata.get("tags", [])}
+            continue
+        for heading, ids in re.findall(
+            r"^(## )|\{admonition\} You may ask \(([A-Z0-9, ]+)\)", cell.source, re.MULTILINE
+        ):
+            open_now = set() if heading else set(ids.split(", "))
+            asked |= open_now
+    return asked, answered
+
+
+def linked_questions() -> set[tuple[str, str]]:
+    """Every id of the table of questions with each chapter that its row leads into, at a cell of that id's."""
     rows = re.findall(r"^\| ([A-Z]\d+) \|.*\| (.+) \|$", (ROOT / "book" / "questions.md").read_text(), re.MULTILINE)
-    linked = {(question, name) for question, links in rows for name in re.findall(r"chapters/([\w-]+\.ipynb)", links)}
-    assert asked == linked
+    links = [(question, link) for question, cell in rows for link in re.findall(r"\]\(([^)]+)\)", cell)]
+    for question, link in links:
+        assert link.endswith(f".ipynb#answers-{question.lower()}"), f"{question} does not lead to a cell: {link}"
+    return {(question, Path(link.partition("#")[0]).name) for question, link in links}
+
+
+def test_every_question_that_is_asked_is_answered_by_a_cell_below():
+    missing = {path.name: sorted(set.__sub__(*asked_and_answered(path))) for path in CHAPTERS}
+    assert not {name: ids for name, ids in missing.items() if ids}
+
+
+def test_the_appendix_links_every_question_to_the_cells_that_answer_it():
+    answered = {(question, path.name) for path in CHAPTERS for question in asked_and_answered(path)[1]}
+    linked = linked_questions()
+    assert answered == linked, f"without a link: {answered - linked}; without a cell: {linked - answered}"
+    assert len({question for question, _ in linked}) > 40

@@ -156,3 +156,15 @@ def test_every_link_within_the_site_leads_somewhere(pages):
             assert target.exists(), f"{page.name} links to {link.path}, which is not there"
             if link.fragment and target in names:
                 assert unquote(link.fragment) in names[target], f"{page.name} links to {link.path}#{link.fragment}"
+
+
+def test_every_question_leads_to_a_cell_that_was_executed(pages):
+    questions = (SITE / "book" / "questions.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="\.\./(chapters/[\w-]+\.html)#(answers-\w+)"', questions)
+    assert len(links) > 40 and len(links) >= questions.count("<tr") - 1
+    for page, anchor in links:
+        before, found, after = (SITE / page).read_text(encoding="utf-8").partition(f'id="{anchor}"')
+        assert found, f"{page} has no cell {anchor}"
+        assert f"tag_{anchor} " in before[before.rindex('<div class="cell ') :], f"{page}: {anchor} is no code cell"
+        output = after.partition('<div class="cell ')[0].partition('<div class="cell_output')[2]
+        assert re.search(r"<(img|svg|table|p|pre|script)\b", output), f"{page}: the cell {anchor} has no output"
