@@ -13,7 +13,8 @@ from scipy.stats import entropy
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxrtutor import checks as check
-from cxrtutor.checks import EXERCISES, Verdict, exercise, same
+from cxrtutor.checks import EXERCISES, Verdict, exercise, judging
+from cxrtutor.checks.comparing import same
 
 
 def common(a, b, least=0):
@@ -1131,7 +1132,7 @@ def test_no_hint_is_idle(name):
 @pytest.fixture
 def doubled(monkeypatch):
     """An exercise that asks for twice a number or an array, and knows one slip."""
-    monkeypatch.setattr(check, "EXERCISES", {})
+    monkeypatch.setattr(judging, "EXERCISES", {})
 
     @exercise(right=lambda x: 2 * x, inputs=[(3.0,), (np.array([1.0, np.nan]),)])
     def doubled(answer):

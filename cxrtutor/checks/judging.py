@@ -1,0 +1,115 @@
+"""What an exercise is, and how it judges an answer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cxrtutor.checks.comparing import difference, same
+
+Slips = Callable[[Callable[..., Any]], Iterator[tuple[bool, str]]]
+
+EXERCISES: dict[str, Exercise] = {}
+"""Every exercise by its name; the tests hold that each one has wrong answers that earn each of its hints."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says. True where the answer is right, so that a solution cell can `assert` it."""
+
+    right: bool
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return self.message
+
+    def _repr_markdown_(self) -> str:
+        """How JupyterLab and the book show the verdict: hints may use *emphasis* and `code`."""
+        return self.message
+
+
+class Exercise:
+    """One exercise: the right answer, inputs to compare on, and the slips it recognises. Call it with an answer."""
+
+    def __init__(
+        self, slips: Slips, right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float, tensors: bool
+    ) -> None:
+        self.slips = slips
+        self.right = right
+        self.inputs = inputs
+        self.tolerance = tolerance
+        self.tensors = tensors
+        self.__name__ = slips.__name__
+        self.__doc__ = slips.__doc__
+
+    def __call__(self, answer: Any) -> Verdict:
+        """Judge `answer`, the function that the reader wrote."""
+        if not callable(answer):
+            return Verdict(
+                False, f"Hand over the function itself, `check.{self.__name__}(my_function)`, not its result."
+            )
+        try:
+            return self._judge(answer)
+        except Exception as error:  # The reader's code may raise anything; each kind is an answer to them.
+            return Verdict(False, f"Your function raised `{type(error).__name__}: {error}`.")
+
+    def hints(self) -> list[str]:
+        """All hints that this exercise can give for a recognised slip."""
+        return [hint for _, hint in self.slips(self.right)]
+
+    def _judge(self, answer: Callable[..., Any]) -> Verdict:
+        answer = on_copies(on_tensors(answer) if self.tensors else answer)
+        if answer(*self.inputs[0]) is None:
+            return Verdict(False, "Your function returns nothing. Did you forget `return`?")
+        for made, hint in self.slips(answer):
+            if made:
+                return Verdict(False, hint)
+        for arguments in self.inputs:
+            given, wanted = answer(*arguments), self.right(*arguments)
+            if not same(given, wanted, self.tolerance):
+                return Verdict(False, difference(given, wanted, arguments))
+        return Verdict(True, "Right.")
+
+
+def exercise(
+    right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float = 1e-5, tensors: bool = False
+) -> Callable[[Slips], Exercise]:
+    """Turn a generator of (slip made?, hint) pairs into a registered `Exercise` of the same name.
+
+    Args:
+        right: computes the right answer.
+        inputs: argument tuples on which an answer is compared with `right`; at least one.
+        tolerance: relative and absolute difference that still counts as equal.
+        tensors: hand the answer torch tensors where `inputs` and the slips have arrays.
+    """
+
+    def register(slips: Slips) -> Exercise:
+        if slips.__name__ in EXERCISES:
+            raise ValueError(f"two exercises are called {slips.__name__!r}")
+        made = EXERCISES[slips.__name__] = Exercise(slips, right, inputs, tolerance, tensors)
+        return made
+
+    return register
+
+
+def on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on copies of its arguments, so that an answer that writes into its input cannot disturb the check."""
+    return lambda *arguments: function(*copy.deepcopy(arguments))
+
+
+def on_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on torch tensors in place of arrays. Only a call loads torch, so that this module stays light."""
+
+    def called(*arguments: Any) -> Any:
+        import torch
+
+        return function(*(torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arguments))
+
+    return called
