@@ -1,4 +1,4 @@
-"""Draw the picture of the README and of the book's first page: a film, and the heat map that answers a prompt.
+"""Draw the picture of the README: a film, and the heat map that answers a prompt.
 
     python data_scripts/draw_located_finding.py
 
