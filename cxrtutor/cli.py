@@ -39,9 +39,18 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Make the data that the course runs on.")
 app.add_typer(data_app, name="data")
+clinic_app = typer.Typer(no_args_is_help=True, help="The bug clinic: tests that find planted bugs.")
+app.add_typer(clinic_app, name="clinic")
 
 AsJson = Annotated[
     bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text, for other programs.")
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        help="A group's name: it is given six of the ten patients, the same on every machine. By default all.",
+        show_default=False,
+    ),
 ]
 Save = Annotated[
     Path | None, typer.Option(help="Also write every sample's measurements here (JSON).", show_default=False)
@@ -990,6 +999,40 @@ def benchmark(
     for reason in made.left_out:
         typer.echo(f"Left out: {reason}")
     typer.echo(f"The report is in {files[0]}, and in {' and '.join(path.name for path in files[1:])} beside it.")
+
+
+@clinic_app.command("charts")
+def clinic_charts(group: Group = None, as_json: AsJson = False) -> None:
+    """Print the charts of the bug clinic's patients: what each function promises."""
+    from .clinic import ward
+
+    patients = ward(group)
+    if as_json:
+        _print_json({"patients": [{"number": p.number, "name": p.name, "chart": str(p.chart)} for p in patients]})
+    else:
+        typer.echo("\n\n".join(patient.chart for patient in patients))
+
+
+@clinic_app.command("grade")
+def clinic_grade(
+    file: Annotated[Path, typer.Argument(help="A Python file with test functions.")],
+    group: Group = None,
+    limit: Annotated[float, typer.Option(min=0.1, help="Seconds that a run of a test may take.")] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Count the planted bugs that a file of tests finds.
+
+    A test counts if it passes on the healthy functions; a bug is killed if such a test fails on it. Every run has a
+    process of its own, so nothing that a test does reaches another one. That guards against accidents and not against
+    malice: the file's code runs with your rights.
+    """
+    from .clinic import grade_file, ward
+
+    grade = grade_file(file, ward(group), limit=limit)
+    if as_json:
+        _print_json({"file": str(file), "group": group, **grade.to_json()})
+    else:
+        typer.echo(grade)
 
 
 @app.command()

@@ -1,0 +1,136 @@
+"""One test, run once: within a time limit, with what it prints kept, and leaving things as they were.
+
+The test gets its own copy of the plain data that it names (lists, dictionaries, sets, arrays, tensors) and of its
+module's names, the same random numbers every time, and its own thread, so that it can be told to stop. What else it
+changes, such as an attribute of a library, stays changed: for that, `submission.py` gives each run its own process.
+"""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import io
+import linecache
+import random
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SEED = 20
+"""What random numbers begin with in every run, so that a grade does not depend on luck."""
+
+_PLAIN = (list, dict, set, np.ndarray, Tensor)
+_PATIENCE = 1.0  # seconds in which a test that was told to stop may do so
+
+
+class _TimeUp(BaseException):
+    """Not an `Exception`, which a test may catch for good reasons."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        passed: whether the test had nothing to object to.
+        message: what it objected to, and where.
+        printed: what it printed.
+    """
+
+    passed: bool
+    message: str = ""
+    printed: str = ""
+
+
+def run(test: Callable[..., object], arguments: Mapping[str, Callable[..., Any]], limit: float | int) -> Outcome:
+    """Call `test(**arguments)` and tell how that ended; after `limit` seconds it is stopped.
+
+    A test that waits inside compiled code cannot be stopped; it is left to itself and has not passed.
+    """
+    printed = io.StringIO()
+    ended: list[BaseException | None] = []
+
+    def work() -> None:
+        try:
+            returned = _on_copies(test)(**arguments)
+            if returned is not None:
+                raise TypeError(f"it returned {type(returned).__name__}; a test returns nothing and asserts")
+            ended.append(None)
+        except BaseException as error:  # a test may raise anything, SystemExit too
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    with redirect_stdout(printed), redirect_stderr(printed), _as_it_was():
+        thread.start()
+        try:
+            thread.join(limit)
+            late = thread.is_alive()
+        finally:
+            _stop(thread)
+    if late or not ended:
+        return Outcome(False, f"not done after {limit:g} seconds", printed.getvalue())
+    return Outcome(ended[0] is None, "" if ended[0] is None else _told(ended[0], test), printed.getvalue())
+
+
+def _on_copies(test: Callable[..., object]) -> Callable[..., object]:
+    """The test with its own copies of its module's names, and of the plain data among those that it uses."""
+    if not isinstance(test, FunctionType):
+        return test
+    names = {
+        name: _copied(value) if name in test.__code__.co_names and isinstance(value, _PLAIN) else value
+        for name, value in test.__globals__.items()
+    }
+    twin = FunctionType(test.__code__, names, test.__name__, _copied(test.__defaults__), test.__closure__)
+    twin.__kwdefaults__ = _copied(test.__kwdefaults__)
+    return twin
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # a tensor inside a graph, an open file in a list: no plain data after all
+        return value
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """The same random numbers for every run; afterwards those that would have come without it."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state(), torch.get_default_dtype()
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.random.default_generator.manual_seed(SEED)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        torch.set_default_dtype(states[3])
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Raise in a thread until it ends, as far as it can be reached."""
+    for _ in range(round(_PATIENCE / 0.05)):
+        if not thread.is_alive():
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TimeUp))
+        thread.join(0.05)
+
+
+def _told(error: BaseException, test: Callable[..., object]) -> str:
+    """What was raised, and the line of the test in which it was."""
+    code = getattr(test, "__code__", None)
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename
+    ]
+    line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip() if frames else ""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{said}, in `{line}`" if line else said
