@@ -57,6 +57,11 @@ def interval(
     return Interval(float(value), float(low), float(high))
 
 
+def patient_draws(number: int) -> Float[np.ndarray, "draws {number}"]:
+    """How often every draw of `interval` takes each of so many patients, in sorted order: for who draws elsewhere."""
+    return _patients(number, 1000, 0)[0]
+
+
 def intervals_by_finding(measurements: Measurements, metric: str) -> dict[str, Interval]:
     """The mean of a metric with its `interval` for every finding alone, in alphabetical order."""
     return {name: interval(measurements.of_findings([name]), metric) for name in sorted(set(measurements.rows.finding))}
