@@ -8,7 +8,10 @@ import pytest
 from small_book import build, notebook
 
 START = """\
-# A start
+# A heat map to start with
+
+The code of a heat map, or of two heat maps: each answers a prompt. `A region` and a [region](words.md) stay as they
+are, but the next region does not; Feature-maps begin a sentence. A preheat map is no word, a level has two meanings.
 
 [The cell that answers](chapters/try.ipynb#answers-a10), and [another](chapters/try.ipynb#answers-l1).
 """
@@ -17,14 +20,42 @@ TRY = notebook(
     "# Try it",
     ("print(6 * 7)", ["answers-a10", "answers-l1"]),
     ("print(6 * 9)", ["answers-a10"]),
-    "print(6 * 8)",
+    "print(6 * 8, 'in a region')",
 )
+
+WORDS = """\
+# Words
+
+```{glossary}
+code
+  What an everyday word is not explained by.
+
+feature map
+  A grid of regions.
+
+heat map
+  A *value* for
+  every "pixel" < 1.
+
+level
+  A depth.
+
+prompt, query
+  What is asked.
+
+region
+  A cell of a heat map.
+
+window, level
+  A range of greys.
+```
+"""
 
 
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a book that was built strictly; its site lies in `_build/html`."""
     folder = tmp_path_factory.mktemp("book")
-    built = build(folder, {"start.md": START, "chapters/try.ipynb": TRY})
+    built = build(folder, {"start.md": START, "chapters/try.ipynb": TRY, "words.md": WORDS})
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
