@@ -6,7 +6,16 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book lab test experiments bench clean
+.PHONY: help book lab test experiments bench clean student solutions slides assignment
+
+# `make assignment 06` means `make assignment N=06`: what follows names a chapter and is nothing to make.
+ifeq (assignment,$(firstword $(MAKECMDGOALS)))
+N ?= $(word 2,$(MAKECMDGOALS))
+ifneq (,$(word 2,$(MAKECMDGOALS)))
+.PHONY: $(word 2,$(MAKECMDGOALS))
+$(word 2,$(MAKECMDGOALS)): ; @:
+endif
+endif
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,9 +24,10 @@ book: $(INSTALLED) ## make the teaching set, execute the chapters, build the sit
 	$(BIN)/cxrtutor data make
 	$(BIN)/python book/build.py
 
-# book/lab answers JupyterLab's first question, whether to fetch news from the network, with no.
+# book/lab answers JupyterLab's first question, whether to fetch news from the network, with no, and leaves nbgrader's
+# menus and servers out, which are for teachers: `jupyter lab` in a folder of _build/assignments has them.
 lab: $(INSTALLED) ## open the book in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.app_settings_dir=book/lab \
+	$(BIN)/jupyter lab --notebook-dir=. --config=book/lab/jupyter_config.json --LabApp.app_settings_dir=book/lab \
 	  --LabApp.default_url=/lab/tree/chapters/00-how-to-use-this-book.ipynb
 
 test: $(INSTALLED) ## check everything: style, package, chapters, and the built site in a browser
@@ -29,14 +39,28 @@ test: $(INSTALLED) ## check everything: style, package, chapters, and the built 
 	$(BIN)/python book/build.py
 	$(BIN)/python -m pytest tests/book
 
+student: $(INSTALLED) ## the students' edition, without solutions: _build/student
+	$(BIN)/cxrtutor class student
+
+solutions: $(INSTALLED) ## the teachers' edition, with open solutions: _build/solutions
+	$(BIN)/cxrtutor class solutions
+
+slides: $(INSTALLED) ## slides of every chapter: _build/slides
+	$(BIN)/cxrtutor class slides
+
+assignment: $(INSTALLED) ## an nbgrader assignment: make assignment 06, for ten groups: make assignment 06 GROUP=1-10
+	$(if $(N),,$(error Which chapter? For instance: make assignment 06))
+	$(BIN)/cxrtutor class assignment $(N) $(if $(GROUP),--group $(GROUP))
+
 experiments: $(INSTALLED) ## run the recorded experiments whose records are missing or outdated
 	$(BIN)/cxrtutor experiments
 
 bench: $(INSTALLED) ## time the parts that must stay fast; the report goes to _build/bench
 	$(BIN)/python -m pytest tests/bench --bench
 
-clean: ## remove the site and the tools' caches; data sets, runs and .venv stay
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks .coverage
+clean: ## remove the site and the tools' caches; data sets, runs, .venv and what was handed in stay
+	test ! -d _build || find _build -mindepth 1 -maxdepth 1 ! -name assignments -exec rm -rf {} +
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks .coverage
 	find cxrtutor tests book data_scripts chapters -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
 # The stamp is newer than what it was installed from, so pip runs again only when one of these files changes.

@@ -39,8 +39,12 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Make the data that the course runs on.")
 app.add_typer(data_app, name="data")
+readers_app = typer.Typer(no_args_is_help=True, help="Results of the reader study.")
+app.add_typer(readers_app, name="readers")
 clinic_app = typer.Typer(no_args_is_help=True, help="The bug clinic: tests that find planted bugs.")
 app.add_typer(clinic_app, name="clinic")
+class_app = typer.Typer(no_args_is_help=True, help="What a class needs, made from the book.")
+app.add_typer(class_app, name="class")
 
 AsJson = Annotated[
     bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text, for other programs.")
@@ -662,6 +666,65 @@ def human_benchmark(
         typer.echo("\n".join([f"{table}\n\n{by_finding.to_string()}", *notes]))
 
 
+@readers_app.command("merge")
+def readers_merge(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="What readers downloaded, or folders of such files.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the readers' first round here as measurements (JSON), to stand beside methods in tables.",
+            show_default=False,
+        ),
+    ] = None,
+    films: Annotated[
+        Path | None,
+        typer.Option(
+            "--set",
+            help="The films that were read (`ReadingSet.save`); by default those of the book's page.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge the results of a class in the reader study: a table of readers, the class, and a human benchmark row.
+
+    Left out, each with the reason: files that cannot be read, were not finished, were changed by hand or are of other
+    films; a second file of one run; and of two runs under one nickname the later, whose reader had seen the answers.
+    Intervals of the class are over films and readers.
+    """
+    from .evaluation.human_benchmark import METRICS
+    from .evaluation.measurements import average_runs
+    from .evaluation.reader_study import ESTIMATES, merge
+    from .evaluation.reading_set import ReadingSet
+    from .evaluation.tables import ResultTable
+    from .shipped import reading_set
+
+    merged = merge(files, reading_set() if films is None else ReadingSet.load(films))
+    row, found, table = merged.measured(), merged.intervals(), merged.table()
+    if out:
+        average_runs(row.results).save(out)
+    benchmark = ResultTable({"readers, unaided": row}, METRICS)
+    if as_json:
+        readers = {name: _defined(one) for name, one in table.to_dict(orient="index").items()}
+        whole = {name: _defined(vars(cell)) for name, cell in found.items()}
+        _print_json(
+            {
+                "readers": readers,
+                "class": whole,
+                "row": _intervals(benchmark)["readers, unaided"],
+                "skipped": list(merged.skipped),
+            }
+        )
+        return
+    typer.echo(f"{table.round(3).T.to_string()}\n\nAll {len(table)} readers (95 % interval over films and readers)\n")
+    for name, cell in found.items():
+        typer.echo(f"{name:16} {cell}  {ESTIMATES[name]}")
+    skipped = [f"Left out: {reason}" for reason in merged.skipped]
+    typer.echo("\n".join(["", str(benchmark), *skipped]))
+
+
 def _humans(truth: Annotations, human: Path, points: Path | None, protocol: str) -> tuple[Measurements, list[str]]:
     """What people drew, measured, and what could not be read of it."""
     from .data.sources.chexlocalize import read_salient_points
@@ -1033,6 +1096,136 @@ def clinic_grade(
         _print_json({"file": str(file), "group": group, **grade.to_json()})
     else:
         typer.echo(grade)
+
+
+Book = Annotated[Path, typer.Option("--book", help="The folder of the book, with `chapters`, `book` and `configs`.")]
+Number = Annotated[str, typer.Argument(metavar="N", help="The chapter's number, such as 06.")]
+
+
+@class_app.command("student")
+def class_student(
+    book: Book = Path(),
+    out: Annotated[Path, typer.Option(help="The folder to write, in place of an earlier one.")] = Path(
+        "_build/student"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Make the students' edition: every solution is replaced by a stub that raises, and by the check it must pass.
+
+    Every cell of it runs, solved or not. Give students the whole folder: its paths and links lead where the book's do.
+    """
+    from .classroom.editions import make_student_edition
+
+    _print_made("The students' edition", [make_student_edition(book, out)], as_json)
+
+
+@class_app.command("solutions")
+def class_solutions(
+    book: Book = Path(),
+    out: Annotated[Path, typer.Option(help="The folder to write, in place of an earlier one.")] = Path(
+        "_build/solutions"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Make the teachers' edition: the book's notebooks with every solution open."""
+    from .classroom.editions import make_solutions_edition
+
+    _print_made("The teachers' edition", [make_solutions_edition(book, out)], as_json)
+
+
+@class_app.command("slides")
+def class_slides(
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="N...", help="Chapters; all if none is named.")] = None,
+    book: Book = Path(),
+    out: Annotated[Path, typer.Option(help="The folder of the decks.")] = Path("_build/slides"),
+    as_json: AsJson = False,
+) -> None:
+    """Make slides of chapters: reveal.js, from a file, without a network. S opens the speaker's notes.
+
+    Outputs are taken from the book's last build; a chapter that has changed since is run. Whoever tags cells in
+    JupyterLab (Slide Type) decides what is shown; of all others the slides are derived.
+    """
+    from .classroom.slides import make_slides
+
+    _print_made("Slides", make_slides(book, out, numbers or []), as_json)
+
+
+@class_app.command("assignment")
+def class_assignment(
+    number: Number,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Groups, such as 3, 1-10 or 1-4,7: each is marked on inputs of its own.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another number, other inputs: take a new one each term.")] = 0,
+    book: Book = Path(),
+    out: Annotated[
+        Path | None, typer.Option(help="nbgrader's course folder. [default: _build/assignments/NN]", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an nbgrader assignment of a chapter's exercises, and print the folders to give to students.
+
+    What was handed in and marked in the course folder stays.
+    """
+    from .classroom.assignments import groups_named, make_assignment
+
+    groups = groups_named(group) if group else [None]
+    course = out or _course(number)
+    _print_made("To give to students", make_assignment(book, number, course, groups, seed), as_json)
+
+
+@class_app.command("grade")
+def class_grade(
+    number: Number,
+    student: Annotated[
+        list[str] | None, typer.Option(help="Mark this student alone. May be repeated.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="nbgrader's course folder. [default: _build/assignments/NN]", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mark what students handed in, and write `marks.csv` into the course folder.
+
+    Put a notebook into `submitted/STUDENT/ASSIGNMENT/` there. Marking runs it, with your rights: do it in a container,
+    or read it first.
+    """
+    from .classroom.nbgrader_course import mark_table, marked
+
+    course = out or _course(number)
+    table = mark_table(marked(course, student))
+    write_file(course / "marks.csv", table.to_csv(index=False))
+    if as_json:
+        _print_json({"marks": table.to_dict(orient="records")})
+    else:
+        typer.echo(f"{table.to_string(index=False)}\n\nWritten to {course / 'marks.csv'}")
+
+
+@class_app.command("reset")
+def class_reset(number: Number, book: Book = Path(), as_json: AsJson = False) -> None:
+    """Put a chapter back to what it was. Your version is kept, in the folder `kept`."""
+    from .classroom.reset import reset_chapter
+
+    done = reset_chapter(book, number)
+    if as_json:
+        _print_json({"chapter": str(done.chapter), "kept": str(done.kept) if done.kept else None})
+    elif done.kept is None:
+        typer.echo(f"{done.chapter} is as it was; nothing was changed.")
+    else:
+        typer.echo(f"{done.chapter} is as it was. Your version is {done.kept}.")
+        typer.echo("If JupyterLab has it open: File > Reload Notebook from Disk.")
+
+
+def _course(number: str) -> Path:
+    return Path("_build/assignments") / number.zfill(2)
+
+
+def _print_made(what: str, paths: Sequence[Path], as_json: bool) -> None:
+    if as_json:
+        _print_json({"made": [str(path) for path in paths]})
+    else:
+        typer.echo("\n".join([f"{what}:", *map(str, paths)]))
 
 
 @app.command()

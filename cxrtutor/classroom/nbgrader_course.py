@@ -1,0 +1,133 @@
+"""nbgrader's work on a course folder: releasing an assignment, and marking what was handed in.
+
+The folder is nbgrader's own, so its Formgrader and its other commands work there too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from nbgrader.apps import NbGraderAPI
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A student's points in one assignment, cell by cell; cells are called `check-NAME` and `fresh-NAME`."""
+
+    assignment: str
+    student: str
+    points: dict[str, float]
+    at_most: dict[str, float]
+
+    @property
+    def share(self) -> float:
+        """Of all points, from 0 to 1."""
+        return sum(self.points.values()) / sum(self.at_most.values())
+
+
+def released(course: Path, assignment: str) -> Path:
+    """Have nbgrader make the students' version of `source/ASSIGNMENT`; the folder it is in.
+
+    Raises:
+        InputError: nbgrader refuses, for instance since marked cells have changed after students were marked.
+    """
+    with _opened(course) as api:
+        _check(api.generate_assignment(assignment, force=True, create=True), f"releasing {assignment}")
+    return course / "release" / assignment
+
+
+def marked(course: Path, students: list[str] | None = None) -> list[Mark]:
+    """Mark what lies in `submitted`, anew where it was marked before; all students if none is named.
+
+    Every notebook is run, cell by cell; it loses the points of the cells that fail, and of those alone.
+
+    Raises:
+        InputError: nothing was handed in, a named student handed nothing in, or nbgrader refuses.
+    """
+    from tqdm import tqdm
+
+    handed_in = sorted(
+        (folder.parent.name, folder.name)
+        for folder in (course / "submitted").glob("*/*")
+        if folder.is_dir() and (students is None or folder.parent.name in students)
+    )
+    missing = set(students or ()) - {student for student, _ in handed_in}
+    if missing or not handed_in:
+        who = f"of {', '.join(sorted(missing))} " if missing else ""
+        place = course / "submitted" / "STUDENT" / "ASSIGNMENT"
+        raise InputError(f"Nothing {who}to mark: put the notebooks that were handed in into {place}.")
+    marks = []
+    with _opened(course) as api:
+        for student, assignment in tqdm(handed_in, unit="notebook", disable=None, delay=5):
+            _check(api.autograde(assignment, student, force=True, create=True), f"marking {assignment} of {student}")
+            marks.append(_mark(api, assignment, student))
+    return marks
+
+
+def mark_table(marks: list[Mark]) -> pd.DataFrame:
+    """Marks as a table: a row for each student and assignment, with points, what could be had, and every cell's."""
+    import pandas as pd
+
+    rows = [
+        {
+            "student": mark.student,
+            "assignment": mark.assignment,
+            "points": sum(mark.points.values()),
+            "of": sum(mark.at_most.values()),
+            **mark.points,
+        }
+        for mark in marks
+    ]
+    return pd.DataFrame(rows)
+
+
+def _mark(api: NbGraderAPI, assignment: str, student: str) -> Mark:
+    with api.gradebook as gradebook:
+        (notebook,) = gradebook.find_submission(assignment, student).notebooks
+        grades = sorted(notebook.grades, key=lambda grade: grade.cell.name)
+        points = {grade.cell.name: float(grade.score) for grade in grades}
+        return Mark(assignment, student, points, {grade.cell.name: float(grade.max_score) for grade in grades})
+
+
+@contextmanager
+def _opened(course: Path) -> Iterator[NbGraderAPI]:
+    """nbgrader on a folder, with its own configuration and without its many words."""
+    try:
+        from nbgrader.apps import NbGraderAPI
+    except ImportError as error:
+        raise InputError("nbgrader is not installed. Run: pip install nbgrader") from error
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.CourseDirectory.root = str(course.absolute())
+    with _programs_on_path(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Object of type", module="nbgrader")  # SQLAlchemy's, about its rows
+        yield NbGraderAPI(config=config)
+
+
+@contextmanager
+def _programs_on_path() -> Iterator[None]:
+    """nbgrader calls `alembic` by its name; it lies beside Python, where the system looks only in an activated venv."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def _check(result: dict[str, Any], what: str) -> None:
+    if not result["success"]:
+        told = (result.get("log") or result.get("error") or "it gives no reason").strip()
+        raise InputError(f"nbgrader failed at {what}:\n{told}")
