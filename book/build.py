@@ -22,6 +22,7 @@ BUILD = ROOT / "_build"
 SITE = BUILD / "html"
 OUTPUTS = BUILD / ".jupyter_cache"
 KEY = BUILD / "outputs.key"
+COSTS = OUTPUTS / "costs.jsonl"
 LEDGER = BUILD / "ledger.jsonl"
 
 WARNING_NAME = "NOT-TO-BE-PUBLISHED.txt"
@@ -29,8 +30,10 @@ WARNING_NAME = "NOT-TO-BE-PUBLISHED.txt"
 WARNING_TITLE = "FOR YOUR OWN EYES ONLY. This site must not be published:"
 RULE = "=" * 100
 
-RESTS_ON = ("cxrtutor", "configs", "chapters/records", "requirements.txt")
-"""What an executed chapter depends on besides its own code."""
+MEASURE = ROOT / "book" / "measure_cells.py"
+
+RESTS_ON = ("cxrtutor", "configs", "chapters/records", "requirements.txt", "book/measure_cells.py")
+"""What an executed chapter, and what is known of its costs, depend on besides its own code."""
 
 
 def outputs_key() -> str:
@@ -59,7 +62,12 @@ def build_site() -> int:
     """Run Jupyter Book and return its exit status: not 0 if a cell failed or a page has a warning."""
     shutil.rmtree(SITE, ignore_errors=True)
     strictly = ["-W", "-n", "--keep-going", "--all"]
-    environment = os.environ | {guard.LEDGER_VARIABLE: str(LEDGER), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment = os.environ | {
+        guard.LEDGER_VARIABLE: str(LEDGER),
+        "CXRTUTOR_COSTS": str(COSTS),
+        "PYTHONSTARTUP": str(MEASURE),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
     status = subprocess.run(
         [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, *strictly], env=environment
     ).returncode

@@ -19,7 +19,7 @@ def build(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("build", SCRIPT)
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    for name in ("BUILD", "OUTPUTS", "KEY", "LEDGER", "ROOT"):
+    for name in ("BUILD", "OUTPUTS", "COSTS", "KEY", "LEDGER", "ROOT"):
         monkeypatch.setattr(build, name, tmp_path / getattr(build, name).relative_to(build.ROOT))
     for file in (
         "cxrtutor/model.py",
@@ -27,6 +27,7 @@ def build(tmp_path, monkeypatch):
         "configs/lsm.yaml",
         "chapters/01.ipynb",
         "requirements.txt",
+        "book/measure_cells.py",
     ):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("old")
@@ -45,7 +46,9 @@ def test_outputs_are_kept_while_nothing_changes(build):
     assert build.LEDGER.exists()
 
 
-@pytest.mark.parametrize("file", ["cxrtutor/model.py", "cxrtutor/chest.npz", "configs/lsm.yaml", "requirements.txt"])
+@pytest.mark.parametrize(
+    "file", ["cxrtutor/model.py", "cxrtutor/chest.npz", "configs/lsm.yaml", "requirements.txt", "book/measure_cells.py"]
+)
 def test_outputs_are_dropped_when_something_they_rest_on_changes(build, file):
     (build.ROOT / file).write_text("new")
     build.drop_stale_outputs()

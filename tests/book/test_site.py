@@ -6,36 +6,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from chromium import missing, served
+from built_site import INDEX, SITE, Elements
 from playwright.sync_api import Browser, ConsoleMessage, Request
 
 from cxrtutor import guard
-
-ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "_build" / "html"
-INDEX = SITE / "index.html"
-
-
-@pytest.fixture(scope="module")
-def pages() -> list[Path]:
-    """Every page of the built site; `index.html` is none, but sends the reader on to the first."""
-    if not INDEX.exists():
-        missing("The site is not built: make book")
-    return sorted(page for page in SITE.rglob("*.html") if page != INDEX and "_static" not in page.parts)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of the site."""
-    with served(SITE) as address:
-        yield address
 
 
 @dataclass
@@ -117,18 +96,6 @@ def test_the_site_may_be_published(pages):
     guard.check_site(SITE)
 
 
-class Elements(HTMLParser):
-    """Every element of a page: its tag and its attributes."""
-
-    def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
-        self.feed(page.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, {name: value or "" for name, value in attributes}))
-
-
 def test_every_picture_says_what_is_seen(pages):
     for page in pages:
         for tag, attributes in Elements(page).found:
@@ -168,3 +135,11 @@ def test_every_question_leads_to_a_cell_that_was_executed(pages):
         assert f"tag_{anchor} " in before[before.rindex('<div class="cell ') :], f"{page}: {anchor} is no code cell"
         output = after.partition('<div class="cell ')[0].partition('<div class="cell_output')[2]
         assert re.search(r"<(img|svg|table|p|pre|script)\b", output), f"{page}: the cell {anchor} has no output"
+
+
+def test_every_notebook_says_what_it_cost(pages):
+    table = (SITE / "book" / "execution.html").read_text(encoding="utf-8")
+    notebooks = [page for page in pages if (SITE / "_sources" / page.relative_to(SITE)).with_suffix(".ipynb").exists()]
+    assert len(notebooks) > 20 and "not measured" not in table
+    linked = {(SITE / "book" / link).resolve() for link in re.findall(r'<td><p><a [^>]*href="([^"#]+)"', table)}
+    assert linked == set(notebooks)
