@@ -28,6 +28,7 @@ from data.truth_layouts import (
     salient_points,
     written,
 )
+from evaluation.readers import FILMS, answered, file_of, follower, truthful
 from PIL import Image
 from small_runs import COUNTS, STEPS, recipe, small_config, small_set, use_small_text_encoder
 from transfer.small_tasks import small_teaching_set
@@ -127,6 +128,7 @@ class TestHelp:
             (["benchmark"], "--no-run"),
             (["guard"], "DICOM files"),
             (["data", "deidentify"], "the patient"),
+            (["readers", "merge"], "Merge the results of a class"),
         ],
     )
     def test_every_command_has_a_manual(self, cxrtutor_: Callable[..., Ended], command: list[str], says: str) -> None:
@@ -702,3 +704,29 @@ class TestEvaluateMaps:
         assert "human benchmark  0.600" in cxrtutor_(*maps, *files).out
         assert "human benchmark  0.600" in cxrtutor_("human-benchmark", *files).out
         assert cxrtutor_(*maps, "--truth", truth, "--points", points).status == 2
+
+
+class TestReaders:
+    def test_files_become_readers_a_class_and_a_row(self, cxrtutor_: Callable[..., Ended], tmp_path: Path) -> None:
+        films, out, folder = tmp_path / "films.json", tmp_path / "humans.json", tmp_path / "files"
+        FILMS.save(films)
+        folder.mkdir()
+        file_of(folder, "ada.json", answered(truthful, 1, reader="Ada"))
+        file_of(folder, "bo.json", answered(follower, 2, reader="Bo"))
+        file_of(folder, "torn.json", '{"format"')
+        asked = ("readers", "merge", folder, "--set", films)
+        told = cxrtutor_(*asked, "--out", out, "--json").json
+        assert set(told["readers"]) == {"Ada", "Bo"} and told["readers"]["Bo"]["followed"] == 1
+        assert told["class"]["followed"]["value"] == 0.5
+        assert len(told["skipped"]) == 1 and "torn.json: not the results" in told["skipped"][0]
+        iou = told["row"]["overall"]["iou"]["value"]
+        assert iou > 0.85 and Measurements.load(out).macro().iou == pytest.approx(iou, abs=1e-4)
+        text = cxrtutor_(*asked).out
+        assert "Left out: " in text and "readers, unaided" in text and "what wrong maps took" in text
+
+    def test_without_one_that_counts_the_reasons_are_told(
+        self, cxrtutor_: Callable[..., Ended], tmp_path: Path
+    ) -> None:
+        path = file_of(tmp_path, "ada.json", answered(truthful))  # of other films than the page's
+        ended = cxrtutor_("readers", "merge", path)
+        assert ended.status == 2 and "of other films than these" in ended.err and not ended.out

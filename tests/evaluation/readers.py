@@ -28,7 +28,7 @@ def film(number: int) -> Film:
     heat[:2] = np.nan
     image = rng.integers(40, 90, (HEIGHT, WIDTH), np.uint8)
     category = ("nodule", "mass")[number % 3 == 0]
-    return Film(f"study {number}", f"patient {7 * number % 10}", category, "left", image, coded(heat), squared < 30)
+    return Film(f"study {number}", f"patient {7 * number % 10}", category, "left", image, coded(heat), squared < 20)
 
 
 FILMS = ReadingSet(tuple(map(film, range(8))), film(9))

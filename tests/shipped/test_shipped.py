@@ -1,10 +1,12 @@
 """What travels with the package is small, is what the recipe and the generator give today, and works.
 
 Where one of these fails because a recipe, the teaching set or the training loop has changed:
-`python data_scripts/build_shipped.py`.
+`python data_scripts/build_shipped.py`, and then `python data_scripts/build_reading_set.py`.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from cxrtutor.data.study import Study
 from cxrtutor.data.teaching.lesion import FINDINGS
 from cxrtutor.data.teaching.make import make_study
 from cxrtutor.evaluation.evaluate import evaluate
+from cxrtutor.evaluation.reading_set import Film, coded
 from cxrtutor.localization.localize import localize
 from cxrtutor.methods.config import RunConfig, load_config
 from cxrtutor.pretraining.loop import run_key
@@ -73,3 +76,35 @@ def test_the_model_finds_what_the_studies_show(studies: list[Study]) -> None:
     assert measured.rows.cnr.mean() > 0.5
     found = localize(model, studies[0].image, studies[0].findings[0].phrase)
     assert overlay(studies[0].image, found).shape == (*studies[0].image.shape, 3)
+
+
+@pytest.fixture(scope="module")
+def films() -> list[Film]:
+    return list(shipped.reading_set().films)
+
+
+def test_films_to_read_are_no_others_of_the_book_and_of_four_kinds(films: list[Film]) -> None:
+    numbers = [int(film.id.rsplit("-", 1)[1]) for film in films]
+    assert min(numbers) >= 100 and len(set(numbers)) == 20
+    assert int(shipped.reading_set().practice.id.rsplit("-", 1)[1]) not in numbers
+    kinds = Counter(film.finding for film in films)
+    assert set(kinds.values()) == {5} and len(kinds) == 4
+
+
+def test_films_to_read_are_what_the_generator_draws_and_the_model_says_today(films: list[Film]) -> None:
+    model = shipped.model()
+    for film in films[::10]:
+        study = make_study("test", int(film.id.rsplit("-", 1)[1]))
+        np.testing.assert_allclose(film.image / 255, study.image, atol=1.6 / 255)
+        (finding,) = (one for one in study.findings if one.name == film.finding)
+        assert finding.phrase == film.prompt
+        assert (finding.mask != film.truth).sum() <= 0.02 * film.truth.sum()
+        heat = coded(localize(model, film.image / np.float32(255), film.prompt).heat_map.values)
+        assert np.abs(heat.astype(int) - film.heat).max() <= 3  # of 254
+
+
+def test_right_maps_are_right_and_wrong_maps_are_wrong(films: list[Film]) -> None:
+    for film in films:
+        right, wrong = film.hot("right"), film.hot("wrong")
+        assert (right & film.truth).sum() >= 0.3 * (right | film.truth).sum()
+        assert (wrong & film.truth).sum() <= 0.05 * wrong.sum()
