@@ -20,6 +20,7 @@ from cxrtutor.checks.heat_maps_and_thresholds import fair_threshold, otsu_within
 from cxrtutor.checks.how_to_use_this_book import cosine_similarity
 from cxrtutor.checks.image_encoder import grad_cam, map_side, receptive_field, standardized
 from cxrtutor.checks.judging import EXERCISES, Exercise, Verdict, exercise
+from cxrtutor.checks.limits_and_responsibility import alarm_worth, lost_by_update, patients_needed, reader_change
 from cxrtutor.checks.masked_contrast import effective_studies, hidden_error, hidden_share, sample_weights
 from cxrtutor.checks.measuring_localization import box_iou, macro_mean, mean_over, paired_interval, shifted_square_iou
 from cxrtutor.checks.multi_level_alignment import paired_gain, report_logit, sentence_maps, six_terms
