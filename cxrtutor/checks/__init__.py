@@ -17,7 +17,7 @@ Checks stand beside the rooms and import none of them: the right answer is writt
 
 from cxrtutor.checks.global_alignment import false_negatives, hardest_share, image_to_text, recall_at_k
 from cxrtutor.checks.heat_maps_and_thresholds import fair_threshold, otsu_within, top_mask, unit_threshold
-from cxrtutor.checks.how_to_use_this_book import cosine_similarity
+from cxrtutor.checks.how_to_use_this_book import agree, cosine_similarity, same_request
 from cxrtutor.checks.image_encoder import grad_cam, map_side, receptive_field, standardized
 from cxrtutor.checks.judging import EXERCISES, Exercise, Verdict, exercise
 from cxrtutor.checks.limits_and_responsibility import alarm_worth, lost_by_update, patients_needed, reader_change

@@ -36,7 +36,10 @@ class Verdict:
 
 
 class Exercise:
-    """One exercise: the right answer, inputs to compare on, and the slips it recognises. Call it with an answer."""
+    """One exercise: the right answer, inputs to compare on, and the slips it recognises. Call it with an answer.
+
+    `chapter` is the name of the file that it stands in, which is its notebook's without the number.
+    """
 
     def __init__(
         self, slips: Slips, right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float, tensors: bool
@@ -46,6 +49,7 @@ class Exercise:
         self.inputs = inputs
         self.tolerance = tolerance
         self.tensors = tensors
+        self.chapter = slips.__module__.rpartition(".")[2]
         self.__name__ = slips.__name__
         self.__doc__ = slips.__doc__
 
