@@ -1080,7 +1080,7 @@ def clinic_charts(group: Group = None, as_json: AsJson = False) -> None:
 def clinic_grade(
     file: Annotated[Path, typer.Argument(help="A Python file with test functions.")],
     group: Group = None,
-    limit: Annotated[float, typer.Option(min=0.1, help="Seconds that a run of a test may take.")] = 10.0,
+    limit: Annotated[float, typer.Option(min=0.1, help="Seconds that a run of a test may compute.")] = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Count the planted bugs that a file of tests finds.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LIMIT = 10.0
-"""Seconds that a run of a test may take."""
+"""Seconds that a run of a test may compute."""
 
 SHOWN = 500
 """So many characters of what a test printed are shown, the last ones."""
@@ -154,7 +154,7 @@ def grade(
     Args:
         tests: the functions; or names and what they stand for, such as `globals()`, of which all test_ functions count.
         patients: whose bugs are asked for: all ten, or a `ward`.
-        limit: seconds that a run may take.
+        limit: seconds that a run may compute.
     """
     functions = list(tests_among(tests).values()) if isinstance(tests, Mapping) else list(tests)
     runs = [(test.__name__, asked_for(test), _here(test, limit)) for test in functions]

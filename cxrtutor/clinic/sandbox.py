@@ -17,11 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .running import Outcome, run
+from .running import WAITING, Outcome, run
 from .tests import asked_for, given, tests_among
 
-GRACE = 30.0
-"""Seconds beyond a test's limit for starting the process and reading the file."""
+GRACE = 60.0
+"""Seconds beyond what a test may take, for starting the process and reading the file."""
 
 
 def main(path: str) -> None:
@@ -39,7 +39,7 @@ def _in_a_process(path: str, request: dict[str, Any]) -> dict[str, Any]:
     process.start()
     sending.close()
     try:
-        if receiving.poll(request.get("limit", 0) + GRACE):
+        if receiving.poll(WAITING * request.get("limit", 0) + GRACE):
             return receiving.recv()
         problem = "not done in time"
     except EOFError:
