@@ -128,7 +128,8 @@ class Grade:
 
         tables = [self.bugs, *([self.set_aside] if len(self.set_aside) else [])]
         with pd.option_context("display.max_colwidth", None):
-            return "\n".join([f"<p>{html.escape(self._headline)}</p>", *(one.to_html(index=False) for one in tables)])
+            shown = [one.to_html(index=False, justify="left") for one in tables]
+        return "\n".join([f"<p>{html.escape(self._headline)}</p>", *shown])
 
     @property
     def _headline(self) -> str:
