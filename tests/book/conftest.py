@@ -21,6 +21,8 @@ TRY = notebook(
     ("print(6 * 7)", ["answers-a10", "answers-l1"]),
     ("print(6 * 9)", ["answers-a10"]),
     "print(6 * 8, 'in a region')",
+    ("print(6 * 3)", ["hide-input"]),
+    "# More\n\n```{admonition} Folded\n:class: dropdown\nFor those who look.\n```",
 )
 
 WORDS = """\
