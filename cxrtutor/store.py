@@ -100,21 +100,31 @@ def new_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_file(target: Path, content: bytes | str) -> None:
-    """Write `content` under a temporary name and rename it, so that no reader ever sees half a file.
+@contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Yield a temporary name for a file that becomes `target` when the block ends well; no reader ever sees half of it.
 
     Raises:
         InputError: the file cannot be written (full disk, read-only place).
     """
-    data = content.encode() if isinstance(content, str) else content
     with explained_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _partial(target)
         try:
-            partial.write_bytes(data)
+            yield partial
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def write_file(target: Path, content: bytes | str) -> None:
+    """Write `content` as `new_file` does.
+
+    Raises:
+        InputError: the file cannot be written (full disk, read-only place).
+    """
+    with new_file(target) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def clear_partial_files(folder: Path) -> None:

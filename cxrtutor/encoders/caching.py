@@ -243,11 +243,7 @@ def cached_images(encoder: ImageEncoder, studies: Studies, size: int | None = No
     if isinstance(studies, StudyDataset) and isinstance(studies.split, tuple):
         parts = [cached_images(encoder, part, size) for part in studies.parts()]
         return CachedImages(encoder, tuple(map(JoinedRows, zip(*(part.maps for part in parts), strict=True))))
-    folder = _place("image", encoder, studies, size)
-    if not folder.is_dir():
-        with store.new_folder(folder) as partial:
-            _write_images(encoder, studies, size, partial)
-    files = sorted(folder.glob("depth-*.npy"))
+    files = sorted(image_folder(encoder, studies, size).glob("depth-*.npy"))
     return CachedImages(encoder, tuple(torch.from_numpy(_mapped(file)) for file in files))
 
 
@@ -257,10 +253,7 @@ def cached_texts(encoder: TextEncoder, studies: Studies) -> CachedTexts:
     Raises:
         InputError: the encoder is trainable, the set is empty, or the disk refuses.
     """
-    folder = _place("text", encoder, studies)
-    if not folder.is_dir():
-        with store.new_folder(folder) as partial:
-            _write_texts(encoder, studies, partial)
+    folder = text_folder(encoder, studies)
     layout = Layout(**{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Layout)})
     tables = {table: torch.from_numpy(_mapped(folder / f"{table}.npy")) for table in encoder.tables}
     return CachedTexts(
@@ -269,6 +262,24 @@ def cached_texts(encoder: TextEncoder, studies: Studies) -> CachedTexts:
         np.load(folder / "members.npy"),
         np.load(folder / "member_offsets.npy"),
     )
+
+
+def image_folder(encoder: ImageEncoder, studies: Studies, size: int | None = None) -> Path:
+    """The folder of the features that `cached_images` gives of one split, which is filled if it is not there yet."""
+    folder = _place("image", encoder, studies, size)
+    if not folder.is_dir():
+        with store.new_folder(folder) as partial:
+            _write_images(encoder, studies, size, partial)
+    return folder
+
+
+def text_folder(encoder: TextEncoder, studies: Studies) -> Path:
+    """The folder of the features that `cached_texts` gives, which is filled if it is not there yet."""
+    folder = _place("text", encoder, studies)
+    if not folder.is_dir():
+        with store.new_folder(folder) as partial:
+            _write_texts(encoder, studies, partial)
+    return folder
 
 
 def _write_images(encoder: ImageEncoder, studies: Studies, size: int | None, folder: Path) -> None:
