@@ -15,6 +15,7 @@ import pytest
 from cxrtutor import checks as check
 from cxrtutor.checks import EXERCISES, Verdict, exercise, judging
 from cxrtutor.checks.comparing import same
+from cxrtutor.classroom.exercises import exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = {
@@ -25,7 +26,7 @@ NOTEBOOKS = {
 CHAPTERS = {name: [one for one in EXERCISES if EXERCISES[one].chapter == name] for name in NOTEBOOKS}
 """The exercises of every notebook, by its name without the number; some have none."""
 
-ANSWERS = {name: import_module(f"answers.{name}") for name, exercises in CHAPTERS.items() if exercises}
+ANSWERS = {name: import_module(f"answers.{name}") for name, own in CHAPTERS.items() if own}
 WRONG = {name: answers for one in ANSWERS.values() for name, answers in one.WRONG.items()}
 """For every exercise: wrong answers, each with a piece of the hint that it must earn. All hints must be earned."""
 
@@ -35,20 +36,8 @@ ALSO_RIGHT = {name: answer for one in ANSWERS.values() for name, answer in one.A
 FROM_THREE_TO_FIVE = range(3, 6)
 
 
-def solutions(chapter):
-    """Label and text of every exercise in a notebook, and the code between the beginning and end of its solution."""
-    texts, code, within = {}, {}, None
-    for cell in nbformat.read(NOTEBOOKS[chapter], as_version=4).cells:
-        if cell.cell_type == "code":
-            if within:
-                code[within].append(cell.source)
-            continue
-        texts |= dict(re.findall(r"^`{4}\{exercise\}.*\n:label: (\S+)\n((?s:.*?))^`{4}$", cell.source, re.MULTILINE))
-        for which, label in re.findall(r"^```\{solution-(start|end)\} ?(\S*)", cell.source, re.MULTILINE):
-            within = label if which == "start" else None
-            if within:
-                code[within] = []
-    return [(label, text, "\n".join(code.get(label, []))) for label, text in texts.items()]
+def notebook(chapter):
+    return nbformat.read(NOTEBOOKS[chapter], as_version=4)
 
 
 def checked(text):
@@ -58,7 +47,7 @@ def checked(text):
 def provided(chapter):
     """What a notebook imports and defines at the top of its cells: names, and the statement that makes each."""
     names = {}
-    for cell in nbformat.read(NOTEBOOKS[chapter], as_version=4).cells:
+    for cell in notebook(chapter).cells:
         for statement in ast.parse(cell.source).body if cell.cell_type == "code" else []:
             if isinstance(statement, ast.FunctionDef):
                 names[statement.name] = statement
@@ -94,11 +83,11 @@ def test_every_exercise_belongs_to_a_notebook_and_every_notebook_to_its_answers(
 @pytest.mark.parametrize("chapter", ANSWERS)
 def test_a_notebook_has_a_check_and_a_solution_for_every_exercise_and_an_exercise_for_every_check(chapter):
     named = []
-    for label, text, code in solutions(chapter):
-        if text.startswith("No code."):
+    for one in exercises(notebook(chapter)):
+        if one.text.startswith("No code."):
             continue
-        (name,) = set(checked(text))
-        assert checked(code) == [name], f"the solution of {label} must assert its check once"
+        (name,) = set(checked(one.text))
+        assert [answer.check for answer in one.answers()] == [name], f"the solution of {one.label} must pass its check"
         named.append(name)
     assert sorted(named) == sorted(CHAPTERS[chapter])
 
@@ -111,7 +100,7 @@ def test_a_chapter_has_three_to_five_exercises(chapter):
 @pytest.mark.parametrize("chapter", ANSWERS)
 def test_the_solutions_of_a_notebook_are_right(chapter):
     known = provided(chapter)
-    said = [verdict for _, _, code in solutions(chapter) for verdict in verdicts(code, known)]
+    said = [verdict for one in exercises(notebook(chapter)) for verdict in verdicts("\n".join(one.code), known)]
     assert len(said) == len(CHAPTERS[chapter])
     assert all(said), [verdict.message for verdict in said if not verdict]
 
