@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from axe import faults
 from evaluation.readers import (
     FILMS,
     HEIGHT,
@@ -437,3 +438,23 @@ def test_text_stands_out_and_fits_at_every_step(study, tmp_path, scheme):
     for width, beside in widths:
         assert assert_fits(study, width, ".review canvas", ".review .panel") == beside
     assert_stands_out(study, ".verdict", "tbody th", "td", "thead th", ".told", ".download", ".review .toggle", ".key")
+
+
+def test_axe_finds_nothing_at_any_step(study, tmp_path):
+    def found() -> list[str]:
+        return [fault for fault in faults(study) if "page-has-heading-one" not in fault]  # the page's, not the widget's
+
+    assert found() == []
+    study.get_by_role("button", name="Begin with a film").click()
+    press(study, "ArrowUp")
+    assert found() == []
+    press(study, "Enter")
+    assert found() == []
+    study.get_by_role("button", name="Begin round 1").click()
+    read_round(study, blind)
+    assert found() == []
+    study.get_by_role("button", name="Begin round 2").click()
+    assert found() == []
+    study.locator("input[type=file]").set_input_files(file_of(tmp_path, "mine.json", answered(follower)))
+    study.locator(".done").wait_for()
+    assert found() == []

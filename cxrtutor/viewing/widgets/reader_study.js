@@ -51,10 +51,10 @@ const MARKUP = `
   <div class="screen done" hidden>
     <p class="title" tabindex="-1">What you marked, and what the maps did</p>
     <p class="verdict"></p>
-    <div class="table"><table>
+    <table>
       <thead><tr><th scope="col">Mean over films</th><th scope="col">value</th><th scope="col">95 % interval</th></tr></thead>
       <tbody></tbody>
-    </table></div>
+    </table>
     <div class="buttons"><button type="button" class="download strong">Download my results</button></div>
     <div class="body review">
       <figure>
@@ -99,13 +99,15 @@ button, .file {
 .file:focus-within, button:focus-visible, canvas:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 progress { width: 100%; height: 0.6rem; accent-color: var(--accent); }
 .reading canvas { touch-action: none; cursor: crosshair; }
-.where { min-height: 1.4em; font-variant-numeric: tabular-nums; }
+.where { min-height: 2.9em; font-variant-numeric: tabular-nums; }
 .dashed { border-style: dashed; }
-.table { overflow-x: auto; margin-bottom: 0.75rem; }
-table { width: 100%; border-collapse: collapse; font-size: 0.875rem; }
+table { width: 100%; margin-bottom: 0.75rem; border-collapse: collapse; font-size: 0.875rem; }
 th, td { padding: 0.3rem 0.5rem; text-align: left; border-bottom: 1px solid var(--line); font-weight: 400; vertical-align: top; }
 thead th { color: var(--muted); }
-td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td { font-variant-numeric: tabular-nums; }
+@container (min-width: 34rem) {
+  td { white-space: nowrap; }
+}
 .notice:empty { display: none; }`;
 
 /** What a browser remembers of a page; some remember nothing, and some refuse. */
