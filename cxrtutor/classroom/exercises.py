@@ -165,6 +165,8 @@ def _body(function: ast.FunctionDef, lines: list[str]) -> str:
     if first.lineno == function.lineno:
         return "\n".join(ast.unparse(statement) for statement in function.body)
     start = min(node.lineno for node in (first, *getattr(first, "decorator_list", [])))
+    while lines[start - 2].lstrip().startswith("#"):
+        start -= 1
     return textwrap.dedent("\n".join(lines[start - 1 : function.end_lineno]))
 
 

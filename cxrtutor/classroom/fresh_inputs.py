@@ -4,9 +4,10 @@ A check compares an answer with the right one on inputs that anybody can read. H
 
 - a floating-point number becomes `sign(x) |x|^p` with p drawn from 0.9 to 1.1. That keeps −1, 0 and 1, every sign,
   every order and every tie, so that a cosine or a probability stays one, and what was above a threshold still is;
-- then the entries of an array change places, unless the array is sorted, which may be its meaning; what is undefined
-  (NaN) stays where it is;
-- an array whose rows, columns or whole sum to 1 is one of shares, and is divided by its sums again, in its places;
+- an array whose rows, columns or whole sum to 1 is one of shares, and is divided by its sums again;
+- then the entries of a list change places, and so do the rows and the columns of a table, so that no row gets a tie
+  which it did not have. A sorted list stays, since its order may be its meaning, and so does what is undefined (NaN),
+  in a list alone and in a table with all of it;
 - masks and arrays of 0 and 1 change places too;
 - whole numbers, words and sets stay: they are counts, places, sizes or names, and another one may be nonsense.
 
@@ -86,14 +87,22 @@ def _varied_array(array: np.ndarray, power: float, draws: np.random.Generator) -
         shares = _axes_of_shares(array)
         array = _to_power(array, power)
         if shares is not None:
-            return array / array.sum(axis=shares, keepdims=True)
+            array = array / array.sum(axis=shares, keepdims=True)
     elif not (array.dtype.kind == "b" or (array.dtype.kind in "iu" and np.isin(array, (0, 1)).all())):
         return array
-    in_order = array.ndim == 1 and array.dtype.kind == "f" and bool((np.diff(array) >= 0).all())
-    moved, defined = array.copy(), np.isfinite(array)
-    if not in_order:
-        moved[defined] = draws.permutation(array[defined])
-    return moved
+    return _other_places(array, draws)
+
+
+def _other_places(array: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+    defined = np.isfinite(array)
+    if array.ndim == 1:
+        moved = array.copy()
+        if array.dtype.kind != "f" or (np.diff(array) < 0).any():
+            moved[defined] = draws.permutation(array[defined])
+        return moved
+    for axis in range(array.ndim if defined.all() else 0):
+        array = draws.permutation(array, axis=axis)
+    return array
 
 
 def _axes_of_shares(array: np.ndarray) -> tuple[int, ...] | None:

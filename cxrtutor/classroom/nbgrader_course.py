@@ -111,6 +111,8 @@ def _opened(course: Path) -> Iterator[NbGraderAPI]:
 
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
     config.CourseDirectory.root = str(course.absolute())
+    if "root" not in config.Exchange:  # Nobody's business here, but nbgrader warns of one that it cannot write to.
+        config.Exchange.root = str(course.absolute())
     with _programs_on_path(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Object of type", module="nbgrader")  # SQLAlchemy's, about its rows
         yield NbGraderAPI(config=config)
