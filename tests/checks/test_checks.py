@@ -16,6 +16,7 @@ from cxrtutor import checks as check
 from cxrtutor.checks import EXERCISES, Verdict, exercise, judging
 from cxrtutor.checks.comparing import same
 from cxrtutor.classroom.exercises import exercises
+from cxrtutor.classroom.fresh_inputs import assert_agrees
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = {
@@ -114,6 +115,12 @@ def test_an_exercise_knows_at_least_three_wrong_answers(name):
 def test_a_right_answer_that_is_written_in_another_way_is_right(name):
     verdict = getattr(check, name)(ALSO_RIGHT[name])
     assert verdict, verdict.message
+
+
+@pytest.mark.parametrize("name", sorted(EXERCISES))
+def test_it_is_right_on_inputs_that_no_check_shows_too(name):
+    for seed in range(3):
+        assert_agrees(name, ALSO_RIGHT[name], seed)
 
 
 @pytest.mark.parametrize("name", sorted(EXERCISES))
