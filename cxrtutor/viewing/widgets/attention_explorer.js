@@ -2,7 +2,7 @@
 // The state lives in the model (a kernel's or a page's); every change of it comes back as an event and is drawn.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="Attention explorer">
+<div class="card" role="group" aria-label="Attention explorer">
   <div class="body">
     ${MAP_FIGURE}
     <div class="panel">
@@ -13,7 +13,7 @@ const MARKUP = `
     </div>
   </div>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 /** The maps of one unit: `of(k)` gives the values of map k, or null where it has none. */
 function decode({ rows, columns, values }) {

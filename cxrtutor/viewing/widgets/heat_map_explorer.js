@@ -2,7 +2,7 @@
 // The state lives in the model (a kernel's or a page's); every change of it comes back as an event and is drawn.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="Heat map explorer">
+<div class="card" role="group" aria-label="Heat map explorer">
   <header>
     <div class="chooser"><label for="case">Case</label><select id="case"></select></div>
     <p class="title"></p>
@@ -37,7 +37,7 @@ const MARKUP = `
     </div>
   </div>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 const STYLE = `
 header { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.375rem; margin-bottom: 0.75rem; }

@@ -2,7 +2,7 @@
 // The state lives in the model (a kernel's or a page's); every change of it comes back as an event and is drawn.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="Prototype map">
+<div class="card" role="group" aria-label="Prototype map">
   <div class="body">
     <div>
       <div class="plane" role="listbox" aria-label="Studies and prototypes in the plane">
@@ -30,7 +30,7 @@ const MARKUP = `
     </div>
   </div>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 const STYLE = `
 p { margin: 0; }

@@ -2,7 +2,7 @@
 // maps did. All that a reader has done lies in `run`, which the browser keeps; nothing leaves the page by itself.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="Reader study">
+<div class="card" role="group" aria-label="Reader study">
   <div class="screen start">
     <p class="title" tabindex="-1">Where is it?</p>
     <p class="help about"></p>
@@ -74,7 +74,7 @@ const MARKUP = `
   </div>
   <div class="buttons again"><button type="button" class="restart" hidden>Start again</button></div>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 const STYLE = `
 p { margin: 0 0 0.6rem; }

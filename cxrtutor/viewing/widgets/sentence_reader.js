@@ -2,14 +2,14 @@
 // The state lives in the model (a kernel's or a page's); every change of it comes back as an event and is drawn.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="What a sentence says">
+<div class="card" role="group" aria-label="What a sentence says">
   <label class="field"><span>Type one sentence</span><textarea rows="2" spellcheck="false"></textarea></label>
   <div class="examples" role="group" aria-label="Sentences to try"></div>
   <p class="read" aria-hidden="true"></p>
   <ul class="told"></ul>
   <p class="help">Bold: a cue. Shaded: as far as it reaches. Underlined: a name that the rules know.</p>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 const STYLE = `
 .field { display: grid; gap: 0.3rem; }

@@ -2,7 +2,7 @@
 // The state lives in the model (a kernel's or a page's); every change of it comes back as an event and is drawn.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="Transport explorer">
+<div class="card" role="group" aria-label="Transport explorer">
   <div class="body">
     <div class="panel">
       ${MAP_FIGURE}
@@ -42,7 +42,7 @@ const MARKUP = `
     <div><dt>Iterations</dt><dd class="iterations"></dd></div>
   </dl>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 const STYLE = `
 .panel > * { min-width: 0; }

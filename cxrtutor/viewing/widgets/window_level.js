@@ -2,7 +2,7 @@
 // The state lives in the model (a kernel's or a page's); every change of it comes back as an event and is drawn.
 
 const MARKUP = `
-<section class="card" role="group" aria-label="Window and level">
+<div class="card" role="group" aria-label="Window and level">
   <div class="body">
     <figure>
       <canvas role="img"></canvas>
@@ -36,7 +36,7 @@ const MARKUP = `
     </div>
   </div>
   <p class="hidden" role="status"></p>
-</section>`;
+</div>`;
 
 const STYLE = `
 canvas { cursor: move; }
