@@ -1,10 +1,13 @@
-"""The small book on which the extensions are tried out, built once."""
+"""The built site, and the small book on which the extensions are tried out, built once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from built_site import INDEX, SITE
+from chromium import missing, served
 from small_book import build, notebook
 
 START = """\
@@ -61,3 +64,18 @@ def small_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = build(folder, {"start.md": START, "chapters/try.ipynb": TRY, "words.md": WORDS})
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def pages() -> list[Path]:
+    """Every page of the built site; `index.html` is none, but sends the reader on to the first."""
+    if not INDEX.exists():
+        missing("The site is not built: make book")
+    return sorted(page for page in SITE.rglob("*.html") if page != INDEX and "_static" not in page.parts)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of the site."""
+    with served(SITE) as address:
+        yield address

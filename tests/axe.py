@@ -1,0 +1,54 @@
+"""axe-core, which reads a page as browsers hand it to assistive technology and says what is wrong."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+_OF_COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules that may judge a page in the dark otherwise than in the light."""
+
+# A program's words repeat a few colours thousands of times; one of each is enough, and the page is judged sooner.
+_ONE_OF_EACH_COLOUR = """() => {
+    const seen = new Set();
+    for (const token of document.querySelectorAll(".highlight pre span[class]")) {
+        if (seen.has(token.className)) token.replaceWith(...token.childNodes);
+        else seen.add(token.className);
+    }
+}"""
+
+_UNFOLD = """() => {
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+    for (const button of document.querySelectorAll("button.toggle-button-hidden")) button.click();
+    for (const cell of document.querySelectorAll(".cell")) cell.style.contentVisibility = "visible";
+}"""
+
+_JUDGE = """async (options) => {
+    const { violations } = await axe.run(document, options);
+    return violations.flatMap(({ id, impact, nodes }) =>
+        nodes.map(({ target, failureSummary }) => `${id} (${impact}) at ${target.flat()}: ${failureSummary}`),
+    );
+}"""
+
+
+def unfolded(page: Page) -> None:
+    """Opens what a page keeps folded or does not lay out yet: it would not be judged. Done once, before `faults`."""
+    page.evaluate(_UNFOLD)
+    page.evaluate(_ONE_OF_EACH_COLOUR)
+
+
+def faults(page: Page) -> list[str]:
+    """Whatever axe-core finds on the page as it now stands, in light and dark: mode, rule, how bad, where, and why.
+
+    All rules are asked, those of good practice too.
+    """
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = []
+    for scheme, rules in (("light", None), ("dark", _OF_COLOURS)):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(200)  # colours may change slowly
+        options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+        found += [f"{scheme}: {fault}" for fault in page.evaluate(_JUDGE, options)]
+    return found
