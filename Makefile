@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book lab test experiments bench clean student solutions slides assignment
+.PHONY: help book lab test experiments bench clean student solutions slides assignment bundle
 
 # `make assignment 06` means `make assignment N=06`: what follows names a chapter and is nothing to make.
 ifeq (assignment,$(firstword $(MAKECMDGOALS)))
@@ -26,9 +26,9 @@ book: $(INSTALLED) ## make the teaching set, execute the chapters, build the sit
 
 # book/lab answers JupyterLab's first question, whether to fetch news from the network, with no, and leaves nbgrader's
 # menus and servers out, which are for teachers: `jupyter lab` in a folder of _build/assignments has them.
-lab: $(INSTALLED) ## open the book in JupyterLab
+lab: $(INSTALLED) ## open the book in JupyterLab, at its table of contents
 	$(BIN)/jupyter lab --notebook-dir=. --config=book/lab/jupyter_config.json --LabApp.app_settings_dir=book/lab \
-	  --LabApp.default_url=/lab/tree/chapters/00-how-to-use-this-book.ipynb
+	  --LabApp.default_url=/lab/tree/CONTENTS.md
 
 test: $(INSTALLED) ## check everything: style, package, chapters, and the built site in a browser
 	$(BIN)/ruff check .
@@ -44,6 +44,9 @@ student: $(INSTALLED) ## the students' edition, without solutions: _build/studen
 
 solutions: $(INSTALLED) ## the teachers' edition, with open solutions: _build/solutions
 	$(BIN)/cxrtutor class solutions
+
+bundle: $(INSTALLED) ## the book, the teaching set and its features in one file, for a class: _build
+	$(BIN)/cxrtutor class bundle
 
 slides: $(INSTALLED) ## slides of every chapter: _build/slides
 	$(BIN)/cxrtutor class slides

@@ -4,4 +4,4 @@ The package is the code of a book. Each room (subpackage) is explained by the ch
 package itself loads nothing heavy, so that the command line and the notebooks start at once.
 """
 
-__version__ = "0.1.0"
+__version__ = "2026.11"

@@ -1217,6 +1217,66 @@ def class_reset(number: Number, book: Book = Path(), as_json: AsJson = False) ->
         typer.echo("If JupyterLab has it open: File > Reload Notebook from Disk.")
 
 
+@class_app.command("bundle")
+def class_bundle(
+    repository: Annotated[Path, typer.Option(help="The Git checkout whose last commit goes in.")] = Path(),
+    out: Annotated[Path, typer.Option(help="The folder for the bundle.")] = Path("_build"),
+    as_json: AsJson = False,
+) -> None:
+    """Pack the book, the teaching set and its features into one file under 500 MB, which unpacks and checks itself.
+
+    What is missing of the set and the features is made on the way, once. Students run `python cxrtutor-....pyz`, which
+    needs nothing but Python, and prints the commands that install it.
+    """
+    from .classroom.bundle import make_bundle
+
+    made = make_bundle(repository, out)
+    if as_json:
+        _print_json(made._asdict() | {"file": str(made.file)})
+        return
+    typer.echo(f"{made.file}: {made.size / 1e6:.0f} MB, {made.files} files, the book as of commit {made.commit[:12]}")
+    typer.echo(f"SHA-256 {made.sha256}")
+
+
+@class_app.command("prepare")
+def class_prepare(book: Book = Path(), as_json: AsJson = False) -> None:
+    """Make what a class needs in CXRTUTOR_HOME: the teaching set, and the features of its films and reports.
+
+    What is there already is found; a stop loses at most one table of features.
+    """
+    from .classroom.bundle import class_folders
+    from .classroom.chapters import check_is_book
+
+    check_is_book(book)
+    _print_made("Ready", list(class_folders(book / "configs" / "teaching")), as_json)
+
+
+@class_app.command("check")
+def class_check(as_json: AsJson = False) -> None:
+    """Check whether the course will run here, and how fast.
+
+    Each line is good, or tells what to do: `look` works with a drawback, `mend` does not work. The exit status is 2 if
+    something has to be mended. The slowness factor says how many times the minutes of the chapters' cards to count on.
+    """
+    from .classroom.setup_check import check_setup, passes, table
+
+    lines = check_setup()
+    if as_json:
+        _print_json({"passes": passes(lines), "lines": [line._asdict() for line in lines]})
+    else:
+        typer.echo(table(lines))
+    if not passes(lines):
+        raise typer.Exit(2)
+
+
+@class_app.command("contents")
+def class_contents(book: Book = Path(), as_json: AsJson = False) -> None:
+    """Write the table of contents, and the teachers' page of goals and times, anew from the pages' cards."""
+    from .classroom.contents import write_pages
+
+    _print_made("Written", write_pages(book), as_json)
+
+
 def _course(number: str) -> Path:
     return Path("_build/assignments") / number.zfill(2)
 

@@ -41,7 +41,7 @@ def test_every_command_that_is_named_exists(page):
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"\bmake ([a-z]+)\b(?= |`|$)", re.sub(r"(?<![`\n])make", "", text))) <= targets
     root = get_command(app)
-    for first, second in re.findall(r"(?:`|^|bin/|Scripts\\|& )cxrtutor ([a-z-]+)(?: ([a-z]+))?", text, re.M):
+    for first, second in re.findall(r"(?:`|^|bin/|Scripts\\|& )cxrtutor ([a-z][a-z-]*)(?: ([a-z]+))?", text, re.M):
         assert first in root.commands, first
         inner = getattr(root.commands[first], "commands", None)
         assert inner is None or second in inner, f"{first} {second}"

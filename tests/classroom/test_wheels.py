@@ -64,7 +64,7 @@ def test_wheels_that_were_fetched_install_offline_and_only_if_they_are_the_liste
     if not whole:
         wheel.write_bytes(wheel.read_bytes() + b" ")
     page = (ROOT / "book" / "teaching" / "class-of-forty.md").read_text()
-    [options] = re.findall(r"-m pip install (.*--find-links.*)$", page, re.M)
+    [options] = re.findall(r"-m pip install (.*--require-hashes.*--find-links.*)$", page, re.M)
     command = [sys.executable, "-m", "pip", "install", *options.split(), "--target", "installed"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode == 0) == (tmp_path / "installed" / "tiny.py").is_file() == whole, ended.stderr
