@@ -25,6 +25,11 @@ def test_the_first_use_of_each_word_in_running_text_is_explained(small_book):
     ]
 
 
+def test_the_word_in_code_and_the_one_that_is_a_link_already_are_passed_over(small_book):
+    page = (small_book / "_build" / "html" / "start.html").read_text(encoding="utf-8")
+    assert 'but the next <a class="glossary-term" href="words.html#term-region"' in page
+
+
 def test_code_and_its_output_are_left_alone(small_book):
     assert marked(small_book, "chapters/try.html") == []
 
