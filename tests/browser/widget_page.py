@@ -31,7 +31,7 @@ def written(tmp_path: Path, *widgets: PageWidget) -> None:
     html = "".join(widget._repr_mimebundle_()[0]["text/html"] for widget in widgets)
     (tmp_path / "page.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><link rel="icon" href="data:,">'
-        f"<main>{html}</main></html>",
+        f'<main><h1 style="position: absolute; left: -99px">Test</h1>{html}</main></html>',
         encoding="utf-8",
     )
 
