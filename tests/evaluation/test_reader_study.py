@@ -76,6 +76,15 @@ def test_who_marks_nothing_scores_nothing_and_follows_nothing():
     assert set(values(blind).values()) == {0.0}
 
 
+def test_a_mark_that_only_touches_the_wrong_place_has_not_followed():
+    def wide(film, round, kind):
+        mark = truthful(film, round, kind) | {"rx": 18.0}
+        assert (Mark(**mark).mask(film.truth.shape) & film.hot("wrong")).any()
+        return mark
+
+    assert values(wide)["followed"] == 0
+
+
 def test_who_is_always_in_the_other_lung_did_not_go_there_for_the_map():
     found = values(lambda film, round, kind: follower(film, round, "wrong"))
     assert found["followed"] == found["there anyway"] == 1
