@@ -1194,12 +1194,16 @@ def class_grade(
     from .classroom.nbgrader_course import mark_table, marked
 
     course = out or _course(number)
-    table = mark_table(marked(course, student))
+    marking = marked(course, student)
+    table = mark_table(marking.marks)
     write_file(course / "marks.csv", table.to_csv(index=False))
     if as_json:
-        _print_json({"marks": table.to_dict(orient="records")})
+        _print_json({"marks": table.to_dict(orient="records"), "refused": marking.refused})
     else:
-        typer.echo(f"{table.to_string(index=False)}\n\nWritten to {course / 'marks.csv'}")
+        refused = [f"\nNot marked: {whose}. {why}" for whose, why in marking.refused.items()]
+        typer.echo("\n".join([table.to_string(index=False), *refused, f"\nWritten to {course / 'marks.csv'}"]))
+    if marking.refused:
+        raise typer.Exit(2)
 
 
 @class_app.command("reset")

@@ -41,7 +41,8 @@ from .exercises import Answer, Exercise, exercises, names_bound, names_read, pie
 
 CONFIG = """c = get_config()
 c.CourseDirectory.course_id = "cxrtutor-{number}"
-c.ExecutePreprocessor.timeout = 300
+c.ExecutePreprocessor.timeout = 60  # seconds for a cell, which then counts as failed
+c.ExecutePreprocessor.interrupt_on_timeout = True
 """
 """The course folder's `nbgrader_config.py`; yours if you change it, since it is written only where it is missing."""
 

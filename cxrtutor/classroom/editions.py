@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import nbformat
@@ -29,8 +30,8 @@ from .chapters import PARTS, check_is_book
 from .exercises import Exercise, exercises, names_bound, pieces
 from .reset import keep_originals
 
-LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "book/_ext", "book/build.py", "book/lab")
-"""What no edition needs: tools of the site and of JupyterLab, and what others leave behind."""
+LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "book/_ext", "book/_templates", "book/*.py", "book/lab")
+"""What no edition needs, as patterns of names and of paths: tools of the site and of JupyterLab, and caches."""
 
 FOR_TEACHERS = "book/teaching"
 """The pages that are not for students."""
@@ -123,6 +124,7 @@ def _leaving_out(source: Path, left_out: tuple[str, ...]) -> Callable[[str, list
     """What `shutil.copytree` asks, by names and by paths from `source`."""
 
     def ignored(folder: str, names: list[str]) -> set[str]:
-        return {n for n in names if n in left_out or (Path(folder) / n).relative_to(source).as_posix() in left_out}
+        paths = {name: (Path(folder) / name).relative_to(source).as_posix() for name in names}
+        return {name for name, path in paths.items() if any(fnmatch(name, p) or fnmatch(path, p) for p in left_out)}
 
     return ignored

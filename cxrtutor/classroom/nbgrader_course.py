@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
 
@@ -36,6 +36,13 @@ class Mark:
         return sum(self.points.values()) / sum(self.at_most.values())
 
 
+class Marking(NamedTuple):
+    """The marks of a class, and, by student and assignment, why nbgrader could not mark what was handed in."""
+
+    marks: list[Mark]
+    refused: dict[str, str]
+
+
 def released(course: Path, assignment: str) -> Path:
     """Have nbgrader make the students' version of `source/ASSIGNMENT`; the folder it is in.
 
@@ -47,13 +54,14 @@ def released(course: Path, assignment: str) -> Path:
     return course / "release" / assignment
 
 
-def marked(course: Path, students: list[str] | None = None) -> list[Mark]:
+def marked(course: Path, students: list[str] | None = None) -> Marking:
     """Mark what lies in `submitted`, anew where it was marked before; all students if none is named.
 
-    Every notebook is run, cell by cell; it loses the points of the cells that fail, and of those alone.
+    Every notebook is run, cell by cell; it loses the points of the cells that fail or take too long, and of those
+    alone. One that cannot be run at all, such as a file that is no notebook, keeps nobody else from being marked.
 
     Raises:
-        InputError: nothing was handed in, a named student handed nothing in, or nbgrader refuses.
+        InputError: nothing was handed in, or a named student handed nothing in.
     """
     from tqdm import tqdm
 
@@ -67,12 +75,15 @@ def marked(course: Path, students: list[str] | None = None) -> list[Mark]:
         who = f"of {', '.join(sorted(missing))} " if missing else ""
         place = course / "submitted" / "STUDENT" / "ASSIGNMENT"
         raise InputError(f"Nothing {who}to mark: put the notebooks that were handed in into {place}.")
-    marks = []
+    marking = Marking([], {})
     with _opened(course) as api:
         for student, assignment in tqdm(handed_in, unit="notebook", disable=None, delay=5):
-            _check(api.autograde(assignment, student, force=True, create=True), f"marking {assignment} of {student}")
-            marks.append(_mark(api, assignment, student))
-    return marks
+            try:
+                _check(api.autograde(assignment, student, force=True, create=True), "marking")
+                marking.marks.append(_mark(api, assignment, student))
+            except InputError as error:
+                marking.refused[f"{student}, {assignment}"] = str(error)
+    return marking
 
 
 def mark_table(marks: list[Mark]) -> pd.DataFrame:

@@ -61,7 +61,13 @@ def small_book(tmp_path: Path) -> Path:
     for folder in ("chapters/records", "book/teaching", "book/_ext", "configs/teaching"):
         (book / folder).mkdir(parents=True)
     nbformat.write(small_chapter(), book / "chapters" / "06-small.ipynb")
-    for page in ("chapters/records/one.json", "book/glossary.md", "book/teaching/marking.md", "book/_ext/tool.py"):
+    for page in (
+        "chapters/records/one.json",
+        "book/glossary.md",
+        "book/teaching/marking.md",
+        "book/_ext/tool.py",
+        "book/build.py",
+    ):
         (book / page).write_text("text")
     (book / "configs" / "teaching" / "small.yaml").write_text("a: 1\n")
     return book

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from cxrtutor.classroom import slides
+from cxrtutor.classroom import assignments, nbgrader_course, slides
+from cxrtutor.classroom.nbgrader_course import Mark, Marking
+from cxrtutor.classroom.reset import keep_originals
 from cxrtutor.cli import app
 from cxrtutor.errors import InputError
 
@@ -35,22 +38,33 @@ def test_slides(small_book, tmp_path, monkeypatch):
     assert asked == [(small_book, tmp_path, ["06"])]
 
 
-@pytest.mark.slow
-def test_an_assignment_is_made_handed_in_and_marked(small_book, tmp_path):
-    course = tmp_path / "course"
-    made = json.loads(run("assignment", "6", "--group", "2", "--book", small_book, "--out", course, "--json"))
-    assert made == {"made": [str(course / "release" / "06-group-2")]}
-    folder = course / "submitted" / "ada" / "06-group-2"
-    folder.parent.mkdir(parents=True)
-    (course / "source" / "06-group-2").rename(folder)
-    (row,) = json.loads(run("grade", "6", "--out", course, "--json"))["marks"]
-    assert (row["student"], row["points"], row["of"]) == ("ada", 2, 2)
-    assert (course / "marks.csv").read_text().startswith("student,assignment,points,of,check-cosine_similarity")
+def test_an_assignment_is_made_for_every_group(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(assignments, "make_assignment", lambda *given: asked.append(given) or [tmp_path / "release"])
+    assert json.loads(run("assignment", "6", "--group", "1-2", "--seed", 7, "--json"))["made"] == [
+        str(tmp_path / "release")
+    ]
+    run("assignment", "06", "--book", tmp_path, "--out", tmp_path)
+    assert asked == [
+        (Path(), "6", Path("_build/assignments/06"), [1, 2], 7),
+        (tmp_path, "06", tmp_path, [None], 0),
+    ]
+
+
+def test_marks_are_printed_and_written_and_what_was_refused_is_told(tmp_path, monkeypatch):
+    ada = Mark("06", "ada", {"check-f": 1.0, "fresh-f": 0.0}, {"check-f": 1.0, "fresh-f": 1.0})
+    monkeypatch.setattr(nbgrader_course, "marked", lambda course, students: Marking([ada], {}))
+    (row,) = json.loads(run("grade", "6", "--out", tmp_path, "--json"))["marks"]
+    assert row == {"student": "ada", "assignment": "06", "points": 1, "of": 2, "check-f": 1, "fresh-f": 0}
+    assert (
+        tmp_path / "marks.csv"
+    ).read_text() == "student,assignment,points,of,check-f,fresh-f\nada,06,1.0,2.0,1.0,0.0\n"
+    monkeypatch.setattr(nbgrader_course, "marked", lambda course, students: Marking([ada], {"bob, 06": "no notebook"}))
+    done = CliRunner().invoke(app, ["class", "grade", "6", "--out", str(tmp_path)])
+    assert done.exit_code == 2 and "Not marked: bob, 06. no notebook" in done.stdout and "ada" in done.stdout
 
 
 def test_reset(small_book):
-    from cxrtutor.classroom.reset import keep_originals
-
     keep_originals(small_book)
     assert "nothing was changed" in run("reset", "06", "--book", small_book)
     (small_book / "chapters" / "06-small.ipynb").write_text("mine")

@@ -34,7 +34,7 @@ def released(course):
 
 
 @pytest.fixture(scope="module")
-def marks(course, released):
+def marking(course, released):
     """The solution, another right answer, nothing at all, and round k: of every exercise the wrong answer k."""
     hand_in(course, released[0], "solution", {})
     shutil.copyfile(
@@ -45,7 +45,20 @@ def marks(course, released):
     for k in range(ROUNDS):
         wrong = {name: ("WRONG", f"[{min(k, len(WRONG[name]) - 1)}][0]") for name in NAMES}
         hand_in(course, released[k % 2], f"wrong-{k}", wrong)
-    return {mark.student: mark for mark in marked(course)}
+    hand_in(course, released[0], "never-ending", {})
+    never = course / "submitted" / "never-ending" / "00-group-1" / CHAPTER.name
+    never.write_text(never.read_text().replace("raise NotImplementedError()", "while True: pass", 1))
+    broken = course / "submitted" / "broken" / "00-group-1" / CHAPTER.name
+    broken.parent.mkdir(parents=True)
+    broken.write_text("no notebook")
+    patience = course / "nbgrader_config.py"
+    patience.write_text(patience.read_text().replace("timeout = 60 ", "timeout = 5 "))
+    return marked(course)
+
+
+@pytest.fixture(scope="module")
+def marks(marking):
+    return {mark.student: mark for mark in marking.marks}
 
 
 def hand_in(course, released, student, answers):
@@ -92,7 +105,12 @@ def test_every_wrong_answer_is_below_in_its_own_exercise(marks):
 def test_the_table_has_a_row_for_everybody(marks):
     table = mark_table(list(marks.values())).set_index("student")
     assert table.loc["solution", "points"] == table.loc["solution", "of"] == 2 * len(NAMES)
-    assert len(table) == ROUNDS + 3
+    assert len(table) == ROUNDS + 4
+
+
+def test_one_who_never_ends_or_hands_in_no_notebook_keeps_nobody_from_being_marked(marking, marks):
+    assert marks["never-ending"].share == 0
+    assert list(marking.refused) == ["broken, 00-group-1"]
 
 
 def test_nobody_to_mark_is_told(course, tmp_path):
