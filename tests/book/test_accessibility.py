@@ -58,7 +58,8 @@ def judged(browser: Browser, server: str, pages: list[Path]) -> dict[str, Judged
 
 @pytest.mark.browser
 def test_axe_finds_nothing_that_keeps_a_reader_out(judged):
-    assert not {name: seen.faults for name, seen in judged.items() if seen.faults}
+    found = [f"{name}: {fault}" for name, seen in judged.items() for fault in seen.faults]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.browser
