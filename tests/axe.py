@@ -27,7 +27,8 @@ _JUDGE = """async (options) => {
     const { violations } = await axe.run(document, options);
     const isFormula = (id, { element }) => id === "empty-table-header" && element.querySelector("math");
     return violations.flatMap(({ id, impact, nodes }) =>
-        nodes.filter((node) => !isFormula(id, node)).map(({ target, failureSummary }) => `${id} (${impact}) at ${target.flat()}: ${failureSummary}`),
+        nodes.filter((node) => !isFormula(id, node))
+            .map(({ target, failureSummary }) => `${id} (${impact}) at ${target.flat()}: ${failureSummary}`),
     );
 }"""
 
