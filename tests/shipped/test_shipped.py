@@ -56,7 +56,7 @@ def test_each_is_what_the_generator_draws_today(studies: list[Study], position: 
     study = studies[position]
     today = make_study("test", int(study.id.rsplit("-", 1)[1]))
     assert (study.id, study.patient, study.report, study.view) == (today.id, today.patient, today.report, today.view)
-    # Stored with 8 bits. Another processor's rounding may move a value by one more, and a sharp edge by part of a pixel.
+    # Stored with 8 bits. Another processor may round a value by one more, and move a sharp edge by part of a pixel.
     apart = np.abs(study.image - today.image)
     assert (apart > 1.6 / 255).mean() < 0.01 and apart.max() < 8 / 255
     assert [(f.name, f.phrase) for f in study.findings] == [(f.name, f.phrase) for f in today.findings]
