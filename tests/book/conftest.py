@@ -17,6 +17,14 @@ The code of a heat map, or of two heat maps: each answers a prompt. `A region` a
 are, but the next region does not; Feature-maps begin a sentence. A preheat map is no word, a level has two meanings.
 
 [The cell that answers](chapters/try.ipynb#answers-a10), and [another](chapters/try.ipynb#answers-l1).
+
+Read chapter 07 first, or chapters 07 and 09; `chapter 07` in code is code, and 07 alone a number.
+"""
+
+LATER = """\
+# Later
+
+Chapter 07 is this one.
 """
 
 TRY = notebook(
@@ -61,7 +69,8 @@ window, level
 def small_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a book that was built strictly; its site lies in `_build/html`."""
     folder = tmp_path_factory.mktemp("book")
-    built = build(folder, {"start.md": START, "chapters/try.ipynb": TRY, "words.md": WORDS})
+    pages = {"start.md": START, "chapters/try.ipynb": TRY, "chapters/07-later.md": LATER, "words.md": WORDS}
+    built = build(folder, pages)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
 
