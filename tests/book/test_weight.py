@@ -5,7 +5,7 @@ the disk; a server that compresses sends less. A page answers once it is loaded,
 next task of the page's own has run: then the reader can scroll, click and type. Formulas are set after that.
 
 A slow machine is one that needs four times as long as this one. Counted is how long the page's own thread has worked by
-then, times four: unlike a clock, that does not depend on what else this machine is busy with.
+then, times four: unlike a clock, that hardly depends on what else this machine is busy with.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from playwright.sync_api import Browser
 
 MOST_BYTES = 3_000_000
 SLOWER, MOST_SECONDS = 4, 2.0
+TRIES = 3
+"""The quickest counts: neighbours on the processor make even its own time longer, and nothing makes it shorter."""
 
 _ANSWERS = """async () => {
     const drawn = () => [...document.querySelectorAll(".cxrtutor-widget")]
@@ -70,7 +72,12 @@ def visit(browser: Browser, server: str, name: str) -> Cost:
 def costs(browser: Browser, server: str, pages: list[Path]) -> dict[str, Cost]:
     """Each page by its name."""
     names = [page.relative_to(SITE).as_posix() for page in pages]
-    return {name: visit(browser, server, name) for name in names}
+    costs = {name: visit(browser, server, name) for name in names}
+    for name, cost in costs.items():
+        for _ in range(TRIES - 1):
+            if cost.seconds >= MOST_SECONDS:
+                cost.seconds = min(cost.seconds, visit(browser, server, name).seconds)
+    return costs
 
 
 @pytest.mark.browser
