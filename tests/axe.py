@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from playwright.sync_api import Page
 
 _OF_COLOURS = ("color-contrast", "link-in-text-block")
@@ -39,17 +41,18 @@ def unfolded(page: Page) -> None:
     page.evaluate(_ONE_OF_EACH_COLOUR)
 
 
-def faults(page: Page) -> list[str]:
-    """Whatever axe-core finds on the page as it now stands, in light and dark: mode, rule, how bad, where, and why.
+def faults(page: Page, schemes: Sequence[str] = ("light", "dark")) -> list[str]:
+    """Whatever axe-core finds on the page as it now stands: mode, rule, how bad, where, and why.
 
-    All rules are asked, those of good practice too.
+    All rules are asked, those of good practice too; in the dark, those of colours.
     """
     from axe_playwright_python.base import AXE_SCRIPT
 
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = []
-    for scheme, rules in (("light", None), ("dark", _OF_COLOURS)):
+    for scheme in schemes:
+        rules = _OF_COLOURS if scheme == "dark" else None
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(200)  # colours may change slowly
         options = {"resultTypes": ["violations"], "elementRef": True} | ({"runOnly": rules} if rules else {})

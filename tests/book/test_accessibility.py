@@ -1,6 +1,6 @@
 """The built site, for readers who see, point or move otherwise: judged by axe-core, and by the keyboard alone.
 
-Every page is opened once, unfolded, and judged in light and dark, wide and as narrow as a phone.
+Every page is opened once, unfolded, and judged in light and dark, and as narrow as a phone, where no colour is another.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def judge(browser: Browser, address: str) -> Judged:
         page.wait_for_selector("mjx-container")
     unfolded(page)
     found = []
-    for width in (WIDE, NARROW):
+    for width, schemes in ((WIDE, ("light", "dark")), (NARROW, ("light",))):
         page.set_viewport_size({"width": width, "height": 900})
-        found += [f"{width} px, {fault}" for fault in faults(page)]
+        found += [f"{width} px, {fault}" for fault in faults(page, schemes)]
     judged = Judged(found, page.evaluate(_OUTSIDE), page.evaluate(_HEADINGS))
     page.close()
     return judged
