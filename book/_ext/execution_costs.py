@@ -66,7 +66,7 @@ def pages(env: BuildEnvironment, page: str | None = None) -> Iterator[str]:
 
 def minutes(seconds: float) -> str:
     whole = round(seconds)
-    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+    return f"{whole // 60}\u00a0min {whole % 60}\u00a0s" if whole >= 60 else f"{whole}\u00a0s"
 
 
 def gigabytes(number: int) -> str:
