@@ -35,7 +35,8 @@ test: $(INSTALLED) ## check everything: style, package, chapters, and the built 
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests --ignore=tests/book --cov
 	$(BIN)/cxrtutor data make
-	$(BIN)/python -m pytest book chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest book chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
+	  -n 2 --dist loadfile
 	$(BIN)/python book/build.py
 	$(BIN)/python -m pytest tests/book
 
