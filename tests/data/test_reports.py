@@ -214,9 +214,9 @@ def words_of(text: str) -> list[str]:
 
 @pytest.mark.parametrize("piece", [" ", "A ", ".", "Dr. ", "a. ", "\n \n", "_", "1. ", "FINDINGS: ", "Findings:\n"])
 def test_long_texts_take_no_longer_than_they_are(piece: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     parse_report("A" + piece * 20_000)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def layout(sections: dict[str, str]) -> str:
