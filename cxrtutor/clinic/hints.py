@@ -23,8 +23,8 @@ HINTS = {
         "Two tables come out. Which promise ties them together?",
         "A batch whose reports are equally long has no padding to get wrong. Mix a report of one long word with one of "
         "many short words.",
-        "The mask of each report has as many True as the report has words. Demand it for 'cardiomegaly' beside 'the "
-        "heart is of normal size'.",
+        "The mask of each report has as many True as the report has words. Demand it for 'cardiomegaly' beside 'a "
+        "heart of usual size'.",
     ),
     "report_vectors": (
         "Tests like batches of medium size, of reports of medium length. Does the chart?",
