@@ -1,7 +1,7 @@
 """A chapter's exercises as an nbgrader assignment: written by students, marked by a machine.
 
 `make_assignment` writes a course folder for nbgrader: `source` with the solutions, and from it `release`, which goes to
-the students. What they hand in goes to `submitted/STUDENT/ASSIGNMENT/`, and `cxrtutor.classroom.grading` marks it.
+the students. What they hand in goes to `submitted/STUDENT/ASSIGNMENT/`, and `nbgrader_course` marks it.
 
 The notebook is light: the exercises' texts, and of the chapter only what their solutions need to run. For each answer,
 nbgrader's cells are:
