@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cxrtutor.checks.comparing import difference, same
+from cxrtutor.checks.comparing import as_array, difference, same
 
 Slips = Callable[[Callable[..., Any]], Iterator[tuple[bool, str]]]
 
@@ -62,14 +63,20 @@ class Exercise:
         try:
             return self._judge(answer)
         except Exception as error:  # The reader's code may raise anything; each kind is an answer to them.
-            return Verdict(False, f"Your function raised `{type(error).__name__}: {error}`.")
+            notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+            return Verdict(False, f"Your function raised {_told(error)}.{notes}")
 
     def hints(self) -> list[str]:
         """All hints that this exercise can give for a recognised slip."""
         return [hint for _, hint in self.slips(self.right)]
 
+    def asked(self, answer: Callable[..., Any]) -> Callable[..., Any]:
+        """`answer` as a check asks it: on copies of its arguments, or on tensors; from a tensor it makes an array."""
+        ask = on_copies(on_tensors(answer)) if self.tensors else on_either(answer)
+        return lambda *arguments: _as_given(ask(*arguments))
+
     def _judge(self, answer: Callable[..., Any]) -> Verdict:
-        answer = on_copies(on_tensors(answer) if self.tensors else answer)
+        answer = self.asked(answer)
         if answer(*self.inputs[0]) is None:
             return Verdict(False, "Your function returns nothing. Did you forget `return`?")
         for made, hint in self.slips(answer):
@@ -110,10 +117,48 @@ def on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def on_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` on torch tensors in place of arrays. Only a call loads torch, so that this module stays light."""
+    return lambda *arguments: function(*as_tensors(arguments))
+
+
+def on_either(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on arrays, and on tensors where it refuses arrays: a book that teaches in torch is answered in torch.
+
+    Where it refuses both, the error is the one on arrays, with a note of the other. Nobody answers in torch without
+    having loaded it.
+    """
+    arrays, tensors = on_copies(function), on_copies(on_tensors(function))
 
     def called(*arguments: Any) -> Any:
-        import torch
-
-        return function(*(torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arguments))
+        try:
+            return arrays(*arguments)
+        except (AttributeError, TypeError) as refused:
+            if "torch" not in sys.modules:
+                raise
+            try:
+                return tensors(*arguments)
+            except Exception as error:  # Whatever it raises there: the reader may have meant either.
+                if _told(error) != _told(refused):
+                    refused.add_note(f"On tensors it raised {_told(error)}.")
+            raise
 
     return called
+
+
+def as_tensors(value: Any) -> Any:
+    """An array of numbers, alone or in lists and tuples, as a tensor; its floats are of the type that torch makes."""
+    import torch
+
+    if type(value) in (list, tuple):  # A named tuple stays as it is.
+        return type(value)(map(as_tensors, value))
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+        return value
+    tensor = torch.from_numpy(value)
+    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
+
+
+def _as_given(value: Any) -> Any:
+    return as_array(value) if hasattr(value, "detach") else value
+
+
+def _told(error: Exception) -> str:
+    return f"`{type(error).__name__}: {error}`"

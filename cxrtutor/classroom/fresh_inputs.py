@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.comparing import same
-from ..checks.judging import EXERCISES, Exercise, on_copies, on_tensors
+from ..checks.judging import EXERCISES, Exercise
 
 TOLERANCE = 1e-4
 """Relative and absolute. Processors and threads add in other orders, which in float32 moves a sum by about 1e-6."""
@@ -38,7 +38,7 @@ def assert_agrees(name: str, answer: Any, seed: int | tuple[int, ...]) -> None:
         AssertionError: they differ; the message does not tell the inputs.
     """
     exercise = EXERCISES[name]
-    ask = on_copies(on_tensors(answer) if exercise.tensors else answer)
+    ask = exercise.asked(answer)
     for number, arguments in enumerate(fresh_inputs(exercise, seed), start=1):
         with np.errstate(all="ignore"):
             given, wanted = ask(*arguments), exercise.right(*arguments)

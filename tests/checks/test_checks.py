@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -33,6 +34,11 @@ WRONG = {name: answers for one in ANSWERS.values() for name, answers in one.WRON
 
 ALSO_RIGHT = {name: answer for one in ANSWERS.values() for name, answer in one.ALSO_RIGHT.items()}
 """For every exercise: a right answer that goes about it in another way than the book's solution."""
+
+IN_OTHER_TYPES = {
+    name: answer for one in ANSWERS.values() for name, answer in getattr(one, "IN_OTHER_TYPES", {}).items()
+}
+"""For some exercises: a right answer that wants torch's tensors, or gives another type than the book's solution."""
 
 FROM_THREE_TO_FIVE = range(3, 6)
 
@@ -123,6 +129,14 @@ def test_it_is_right_on_inputs_that_no_check_shows_too(name):
         assert_agrees(name, ALSO_RIGHT[name], seed)
 
 
+@pytest.mark.parametrize("name", sorted(IN_OTHER_TYPES))
+def test_a_right_answer_is_right_in_other_types_too(name):
+    verdict = getattr(check, name)(IN_OTHER_TYPES[name])
+    assert verdict, verdict.message
+    for seed in range(3):
+        assert_agrees(name, IN_OTHER_TYPES[name], seed)
+
+
 @pytest.mark.parametrize("name", sorted(EXERCISES))
 def test_the_right_answer_is_right(name):
     verdict = EXERCISES[name](EXERCISES[name].right)
@@ -181,6 +195,22 @@ def test_nothing_returned_is_noticed(doubled):
 
 def test_an_exception_is_the_readers_and_is_told(doubled):
     assert "`ZeroDivisionError: " in doubled(lambda x: x / 0).message
+
+
+def test_what_refuses_arrays_and_tensors_alike_is_told_of_both():
+    message = check.word_shares(lambda regions, words: (regions @ words.T).softmax(dim=1).tranpose(0, 1)).message
+    assert "has no attribute 'softmax'`. On tensors it raised `AttributeError: " in message
+    assert "'tranpose'" in message
+
+
+def test_a_slip_that_has_nothing_to_do_with_tensors_is_told_once():
+    assert check.swap_sides(lambda text: text.swapped()).message.count("AttributeError") == 1
+
+
+def test_an_answer_in_torch_needs_torch(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    message = check.word_shares(IN_OTHER_TYPES["word_shares"]).message
+    assert message == "Your function raised `AttributeError: 'numpy.ndarray' object has no attribute 'softmax'`."
 
 
 def test_a_result_instead_of_a_function_is_noticed(doubled):

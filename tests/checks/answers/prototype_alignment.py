@@ -90,3 +90,11 @@ ALSO_RIGHT = {
     "mistaken_push": own_left_out,
     "kinds_in_use": lambda codes: np.exp(entropy(codes.sum(axis=0))),
 }
+
+
+def from_tensors(films, reports, film_codes, report_codes, tau):
+    costs = film_codes * (reports / tau).log_softmax(dim=1) + report_codes * (films / tau).log_softmax(dim=1)
+    return -costs.sum(dim=1).mean() / 2
+
+
+IN_OTHER_TYPES = {"swapped_loss": from_tensors}

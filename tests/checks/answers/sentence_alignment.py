@@ -56,3 +56,7 @@ ALSO_RIGHT = {
     "masked_shares": only_the_real,
     "context_fit": by_torch,
 }
+
+IN_OTHER_TYPES = {
+    "masked_shares": lambda scores, mask: scores.masked_fill(~mask[:, None], -torch.inf).softmax(dim=0),
+}

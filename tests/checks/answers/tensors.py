@@ -91,3 +91,7 @@ ALSO_RIGHT = {
     "group_sums": lambda values, group, groups: F.one_hot(group, groups).T.to(values) @ values,
     "matching_loss": lambda table: -(table.log_softmax(dim=0) + table.log_softmax(dim=1)).diagonal().mean(),
 }
+
+IN_OTHER_TYPES = {
+    "group_sums": lambda values, group, groups: torch.zeros(groups, values.shape[1]).index_add(0, group, values),
+}

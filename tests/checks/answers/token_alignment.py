@@ -86,3 +86,16 @@ ALSO_RIGHT = {
         [t[film, own] < t[own, own] for own in range(len(t)) for film in range(len(t)) if film != own]
     ),
 }
+
+
+def from_tensors(table, weights):
+    own = torch.arange(len(table))
+    return weights @ sum(torch.nn.functional.cross_entropy(one, own, reduction="none") for one in (table, table.T)) / 2
+
+
+def clamped(attention):
+    kept = attention.clamp(*attention.quantile(torch.tensor([0.1, 0.9])))
+    return kept / kept.sum()
+
+
+IN_OTHER_TYPES = {"token_choice": from_tensors, "token_weights": clamped}

@@ -63,3 +63,5 @@ ALSO_RIGHT = {
     "plan_as_attention": divided_where_there_is_mass,
     "unplaced": lambda plan, wanted: (wanted - plan.sum(axis=0)) / wanted,
 }
+
+IN_OTHER_TYPES = {"row_potential": lambda C, g, b, eps: -eps * ((g - C) / eps + b.log()).logsumexp(dim=1)}

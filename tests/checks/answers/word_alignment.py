@@ -52,3 +52,8 @@ ALSO_RIGHT = {
     "effective_regions": lambda attention: np.exp(entropy(attention)),
     "word_mask": lambda reports, columns: [[k < len(report.split()) for k in range(columns)] for report in reports],
 }
+
+IN_OTHER_TYPES = {
+    "word_shares": lambda regions, words: (regions @ words.T).softmax(dim=1),
+    "report_score": lambda cosines, t2: (t2 * cosines).logsumexp(0),
+}
