@@ -8,9 +8,14 @@ import numpy as np
 
 
 def same(given: Any, wanted: Any, tolerance: float = 1e-5) -> bool:
-    """Whether two answers (numbers, arrays, tensors, sequences of them) have one shape and equal values; NaN = NaN."""
+    """Whether two answers (numbers, arrays, tensors, sequences of them) have one shape and equal values; NaN = NaN.
+
+    Where True or False is wanted, anything that is no array counts as in an `if`: a match is true, and None is false.
+    """
     if isinstance(wanted, str | dict | set) or isinstance(given, str | dict | set):
-        return type(given) is type(wanted) and given == wanted
+        return isinstance(given, type(wanted)) and bool(given == wanted)
+    if isinstance(wanted, bool) and not hasattr(given, "shape"):
+        return bool(given) is wanted
     if isinstance(wanted, tuple | list):
         if hasattr(given, "shape") and len(given.shape):
             given = list(as_array(given))

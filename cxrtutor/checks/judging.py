@@ -77,7 +77,7 @@ class Exercise:
 
     def _judge(self, answer: Callable[..., Any]) -> Verdict:
         answer = self.asked(answer)
-        if answer(*self.inputs[0]) is None:
+        if self._returns_nothing(answer):
             return Verdict(False, "Your function returns nothing. Did you forget `return`?")
         for made, hint in self.slips(answer):
             if made:
@@ -87,6 +87,11 @@ class Exercise:
             if not same(given, wanted, self.tolerance):
                 return Verdict(False, difference(given, wanted, arguments))
         return Verdict(True, "Right.")
+
+    def _returns_nothing(self, answer: Callable[..., Any]) -> bool:
+        """Whether it gives None. Asked for yes or no, None is a no, unless it is the answer to everything."""
+        yes_or_no = isinstance(self.right(*self.inputs[0]), bool)
+        return all(answer(*arguments) is None for arguments in (self.inputs if yes_or_no else self.inputs[:1]))
 
 
 def exercise(

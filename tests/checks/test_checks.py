@@ -191,6 +191,7 @@ def test_a_wrong_shape_is_named(doubled):
 
 def test_nothing_returned_is_noticed(doubled):
     assert "forget `return`" in doubled(lambda x: None).message
+    assert "forget `return`" in check.is_denied(lambda sentence, finding: None).message
 
 
 def test_an_exception_is_the_readers_and_is_told(doubled):
@@ -252,6 +253,12 @@ def test_a_verdict_shows_its_message_and_can_be_asserted():
         (float("nan"), float("nan"), True),
         ("left", "left", True),
         ("left", 1.0, False),
+        (np.str_("left"), "left", True),
+        (re.match("l", "left"), True, True),
+        (None, False, True),
+        (None, True, False),
+        ("yes", True, False),
+        (np.array([True, True]), True, False),
         ({"IoU": 1}, {"IoU": 1}, True),
         (np.ones((2, 1)), np.ones(2), False),
         (object(), 1.0, False),

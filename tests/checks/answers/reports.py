@@ -68,3 +68,11 @@ def side_by_two_questions(sentence):
 
 
 ALSO_RIGHT = {"split_at_stops": word_by_word, "is_denied": last_said, "side_named": side_by_two_questions}
+
+
+def cue_before(sentence, finding):
+    """The match itself, or None."""
+    return re.search(r"\b(no|without)\b(?!.*\bbut\b)", sentence.lower().split(finding)[0])
+
+
+IN_OTHER_TYPES = {"is_denied": cue_before}

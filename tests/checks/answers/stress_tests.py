@@ -90,3 +90,5 @@ ALSO_RIGHT = {
     "side_parts": by_least_squares,
     "swap_sides": part_by_part,
 }
+
+IN_OTHER_TYPES = {"swap_sides": lambda text: np.str_(part_by_part(text))}
