@@ -51,8 +51,9 @@ def hardest_share(answer):
     given, p = answer(row, own, tau), softmax(row / tau)
     yield same(given, p[1]), "Its own report takes part of that softmax, but it is not pushed away. Leave it out."
     own_is_best = np.array([0.9, 0.6, 0.1, 0.2])
+    powers = np.exp(own_is_best / tau)
     yield (
-        same(answer(own_is_best, own, tau), softmax(own_is_best / tau)[0]),
+        same(answer(own_is_best, own, tau), powers[0] / powers[1:].sum()),
         "The largest of all may be the film's own report. Which is the largest of the *others*?",
     )
     yield same(given, 0.6 / 0.9), "A softmax weighs exponentials, not cosines."
@@ -91,12 +92,12 @@ def recall_at_k(answer):
 )
 def false_negatives(answer):
     """Global alignment: how many pairs of studies in a batch tell the same story."""
-    stories = [frozenset({"mass"}), frozenset(), frozenset({"mass"}), frozenset({"edema", "mass"}), frozenset({"mass"})]
+    stories = [*false_negatives.inputs[0][0], frozenset({"edema"})]  # without it, to overlap and to count twice are one
     given = answer(stories)
-    yield same(given, 11), "Every study tells its own story, but it is not its own negative. Leave the diagonal out."
+    yield same(given, 12), "Every study tells its own story, but it is not its own negative. Leave the diagonal out."
     yield same(given, 6), "You count each pair twice: first with second, and second with first."
     yield same(given, 2), "That is how many studies repeat a story. Three that tell the same make *three* pairs."
-    yield same(given, 5), "A mass beside an edema is another story than a mass alone: the sets must be *equal*."
+    yield same(given, 7), "A mass beside an edema is another story than a mass alone: the sets must be *equal*."
     healthy = answer([frozenset(), frozenset({"edema"}), frozenset()])
     yield same(healthy, 0), "Two healthy patients tell the same story too: that nothing was found."
 
