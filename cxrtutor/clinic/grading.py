@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 LIMIT = 10.0
 """Seconds that a run of a test may compute."""
 
-SHOWN = 500
-"""So many characters of what a test printed are shown, the last ones."""
-
 Run = Callable[[str | None], Outcome]
 """Runs a test on the healthy patients (None), or with the patient of that name in its sick form."""
 
@@ -36,7 +33,7 @@ class Examined:
         name: of the test.
         counts: whether it passed on the healthy functions that it asks for.
         problem: why it does not count.
-        printed: what it printed, on the healthy functions.
+        printed: what it printed last, on the healthy functions.
         killed: the names of the patients whose bugs it found.
     """
 
@@ -97,7 +94,7 @@ class Grade:
         import pandas as pd
 
         rows = [
-            {"test": one.name, "does not count": one.problem, "printed": one.printed[-SHOWN:]}
+            {"test": one.name, "does not count": one.problem, "printed": one.printed}
             for one in self.tests
             if not one.counts
         ]
@@ -200,5 +197,5 @@ def _examined(name: str, asked: Sequence[str], start: Run, patients: Sequence[Pa
 
 
 def _in_words(one: Examined) -> str:
-    printed = f"\n  It printed: {one.printed[-SHOWN:].strip()}" if one.printed.strip() else ""
+    printed = f"\n  It printed: {one.printed.strip()}" if one.printed.strip() else ""
     return f"{one.name} does not count. {one.problem}{printed}"

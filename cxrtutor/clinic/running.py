@@ -1,8 +1,9 @@
 """One test, run once: within a time limit, with what it prints kept, and leaving things as they were.
 
-The test gets its own copy of the plain data that it names (lists, dictionaries, sets, arrays, tensors) and of its
-module's names, the same random numbers every time, and its own thread, so that it can be told to stop. What else it
-changes, such as an attribute of a library, stays changed: for that, `submission.py` gives each run its own process.
+The test gets its own copy of what it names and can change (lists, dictionaries, sets, arrays, tensors, generators of
+random numbers) and of its module's names, the same random numbers every time, and its own thread, so that it can be
+told to stop. What else it changes, such as an attribute of a library, stays changed: for that, `submission.py` gives
+each run its own process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,10 @@ SEED = 20
 WAITING = 6
 """How many times its limit a test may take by the clock, for it may wait, or its machine be busy with other things."""
 
-_PLAIN = (list, dict, set, np.ndarray, Tensor)
+SHOWN = 500
+"""So many characters of what a test printed are kept, the last ones."""
+
+_PLAIN = (list, dict, set, np.ndarray, Tensor, np.random.Generator, random.Random, torch.Generator)
 _PATIENCE = 3.0  # seconds in which a test that was told to stop may do so
 _GLANCE = 0.05  # seconds between looks at the time
 
@@ -47,7 +51,7 @@ class Outcome:
     Attributes:
         passed: whether the test had nothing to object to.
         message: what it objected to, and where.
-        printed: what it printed.
+        printed: what it printed last.
     """
 
     passed: bool
@@ -80,22 +84,30 @@ def run(test: Callable[..., object], arguments: Mapping[str, Callable[..., Any]]
             late = not _ends_in_time(thread, limit)
         finally:
             _stop(thread)
+    said = printed.getvalue()[-SHOWN:]
     if late or not ended:
-        return Outcome(False, f"not done after {limit:g} seconds", printed.getvalue())
-    return Outcome(ended[0] is None, "" if ended[0] is None else _told(ended[0], test), printed.getvalue())
+        return Outcome(False, f"not done after {limit:g} seconds", said)
+    return Outcome(ended[0] is None, "" if ended[0] is None else _told(ended[0], test), said)
 
 
 def _on_copies(test: Callable[..., object]) -> Callable[..., object]:
     """The test with its own copies of its module's names, and of the plain data among those that it uses."""
     if not isinstance(test, FunctionType):
         return test
+    read = _names_in(test.__code__)
     names = {
-        name: _copied(value) if name in test.__code__.co_names and isinstance(value, _PLAIN) else value
+        name: _copied(value) if name in read and isinstance(value, _PLAIN) else value
         for name, value in test.__globals__.items()
     }
     twin = FunctionType(test.__code__, names, test.__name__, _copied(test.__defaults__), test.__closure__)
     twin.__kwdefaults__ = _copied(test.__kwdefaults__)
     return twin
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The global names in a function, and in the functions and comprehensions inside it."""
+    inner = (_names_in(one) for one in code.co_consts if isinstance(one, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def _copied(value: Any) -> Any:

@@ -26,9 +26,10 @@ GRACE = 60.0
 
 def main(path: str) -> None:
     """Answer requests until there are no more."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+    with os.fdopen(os.dup(0), encoding="utf-8") as requests, os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # so that no test, nor what it starts, takes a request away
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing but answers can be taken for one
-        for line in sys.stdin:
+        for line in requests:
             print(json.dumps(_in_a_process(path, json.loads(line))), file=answers, flush=True)
 
 
@@ -70,7 +71,9 @@ def _found(problem: str, tests: dict[str, list[str]] | None = None) -> dict[str,
 
 def _tests_in(path: str) -> dict[str, Callable[..., object]]:
     sys.path.insert(0, str(Path(path).parent))
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
+    nowhere = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 (while the process lives)
+    os.dup2(nowhere.fileno(), 2)
+    sys.stdout = sys.stderr = nowhere
     return tests_among(runpy.run_path(path))
 
 

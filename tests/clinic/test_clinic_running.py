@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxrtutor.clinic.running import run
+from cxrtutor.clinic.running import SHOWN, run
 
 NAMES = ["first"]
 COUNT = 0
+OF_NUMPY, OF_PYTHON, OF_TORCH = np.random.default_rng(1), random.Random(1), torch.Generator().manual_seed(1)
 
 
 def twice(x):
@@ -64,6 +65,13 @@ def test_what_is_printed_is_kept(capsys):
 
     assert judged(talks).printed == "twice two is 4\na warning\n"
     assert capsys.readouterr() == ("", "")
+
+
+def test_of_much_that_is_printed_the_end_is_kept():
+    def talks(twice):
+        print("word " * SHOWN, "the end")
+
+    assert len(judged(talks).printed) == SHOWN and judged(talks).printed.endswith("the end\n")
 
 
 class TestTime:
@@ -121,6 +129,25 @@ class TestTraces:
 
         assert judged(writes).passed and judged(writes).passed
         assert COUNT == 0 and NAMES == ["first"]
+
+    def test_so_are_those_that_a_function_inside_names(self):
+        def writes(twice):
+            def inside():
+                NAMES.append("second")
+
+            inside()
+
+        assert judged(writes).passed
+        assert NAMES == ["first"]
+
+    def test_generators_of_the_module_are_copies(self):
+        drawn = []
+
+        def draws(twice):
+            drawn.append((OF_NUMPY.random(), OF_PYTHON.random(), float(torch.rand((), generator=OF_TORCH))))
+
+        judged(draws), judged(draws)
+        assert drawn[0] == drawn[1]
 
     def test_defaults_are_copies(self):
         def remembers(twice, seen=[]):  # noqa: B006

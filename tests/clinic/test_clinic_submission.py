@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from clinic_page import file_of_tests, page_tests
@@ -10,12 +11,13 @@ from typer.testing import CliRunner
 
 from cxrtutor import clinic
 from cxrtutor.cli import app
+from cxrtutor.clinic import submission
 from cxrtutor.errors import InputError
 
 DISTURBING = '''
 import os, torch
 from helper import ONE
-print("noise at the top")
+print("noise at the top, \\ud800")
 COUNT = []
 
 def test_1_patches(codes):
@@ -46,6 +48,9 @@ def test_5_asks_the_keyboard(codes):
 def test_6_writes_where_answers_go(codes):
     os.write(1, b"{}")
     assert codes is not None
+
+def test_7_reads_where_requests_come(codes):
+    assert os.read(0, 1) == b""
 '''
 
 
@@ -84,6 +89,35 @@ def test_what_happens_to_a_run_is_told(disturbed, name, problem):
 
 def test_nobody_answers_in_the_clinics_name(disturbed):
     assert disturbed["test_6_writes_where_answers_go"].counts
+
+
+def test_nobody_takes_the_clinics_requests_away(disturbed):
+    assert disturbed["test_7_reads_where_requests_come"].counts
+
+
+def test_a_file_beside_the_tests_that_is_called_as_one_of_pythons_is_not_taken_for_it(tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise RuntimeError\n")
+    (tmp_path / "my_tests.py").write_text("def test_x(codes): pass\n")
+    monkeypatch.chdir(tmp_path)
+    assert clinic.grade_file(Path("my_tests.py")).tests[0].counts
+
+
+def test_why_the_process_has_ended_is_told(tmp_path, monkeypatch):
+    (tmp_path / "cxrtutor").mkdir()
+    (tmp_path / "cxrtutor" / "__init__.py").write_text("raise ImportError('half of it is missing')\n")
+    (tmp_path / "my_tests.py").write_text("def test_x(codes): pass\n")
+    monkeypatch.setattr(submission, "_PACKAGE_ROOT", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"has ended.*half of it is missing"):
+        clinic.grade_file(tmp_path / "my_tests.py")
+
+
+def test_so_is_that_it_was_killed(tmp_path):
+    (tmp_path / "my_tests.py").write_text("def test_x(codes): pass\n")
+    with submission.opened(tmp_path / "my_tests.py") as opened:
+        opened.process.kill()
+        opened.process.wait()
+        with pytest.raises(RuntimeError, match="Was it killed"):
+            opened.run("test_x", None, 1)
 
 
 @pytest.mark.parametrize(
