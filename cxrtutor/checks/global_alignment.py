@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cxrtutor.checks.comparing import as_array, same
+from cxrtutor.checks.drawing import FINDINGS
 from cxrtutor.checks.formulas import matching, softmax
 from cxrtutor.checks.judging import exercise
 
@@ -69,6 +70,7 @@ def hardest_share(answer):
         (np.array([[0.2, 0.9], [0.8, 0.1]]), 2),
     ],
     tensors=True,
+    fresh=lambda draws: (draws.random((5, 5)), int(draws.integers(1, 4))),
 )
 def recall_at_k(answer):
     """Global alignment: the share of films whose own report is among the best k."""
@@ -89,6 +91,7 @@ def recall_at_k(answer):
         ([frozenset({"mass"}), frozenset(), frozenset({"mass"}), frozenset({"edema", "mass"}), frozenset({"mass"})],),
         ([frozenset(), frozenset({"edema"}), frozenset()],),
     ],
+    fresh=lambda draws: ([_a_story(draws) for _ in range(draws.integers(4, 12))],),
 )
 def false_negatives(answer):
     """Global alignment: how many pairs of studies in a batch tell the same story."""
@@ -100,6 +103,11 @@ def false_negatives(answer):
     yield same(given, 7), "A mass beside an edema is another story than a mass alone: the sets must be *equal*."
     healthy = answer([frozenset(), frozenset({"edema"}), frozenset()])
     yield same(healthy, 0), "Two healthy patients tell the same story too: that nothing was found."
+
+
+def _a_story(draws: np.random.Generator) -> frozenset[str]:
+    """One of four, so that some are told twice."""
+    return frozenset(name for name in FINDINGS[:2] if draws.random() < 0.5)
 
 
 def _ahead(table: np.ndarray) -> np.ndarray:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from cxrtutor.checks.comparing import as_array, same
+from cxrtutor.checks.drawing import whole_numbers
 from cxrtutor.checks.judging import exercise
 
 
 @exercise(
     right=lambda side, kernel, stride, padding: (side + 2 * padding - kernel) // stride + 1,
     inputs=[(224, 7, 2, 3), (10, 3, 1, 0), (75, 3, 2, 1), (128, 16, 16, 0)],
+    fresh=lambda draws: whole_numbers(draws, [16, 1, 1, 0], [300, 12, 6, 4]),
 )
 def map_side(answer):
     """The image encoder: the side of a convolution's map."""
@@ -27,6 +29,7 @@ def map_side(answer):
 @exercise(
     right=lambda kernels, strides: _seen_pixels(kernels, strides),
     inputs=[([3, 3, 3], [1, 2, 2]), ([7, 3, 1, 3], [2, 2, 1, 1]), ([16], [16]), ([], [])],
+    fresh=lambda draws: _some_layers(draws),
 )
 def receptive_field(answer):
     """The image encoder: how many pixels in a row one region sees."""
@@ -89,6 +92,11 @@ def grad_cam(answer):
         same(given, np.maximum(maps.sum(axis=0), 0)),
         "You add up the maps. Each is weighed by what it does to the score.",
     )
+
+
+def _some_layers(draws: np.random.Generator) -> tuple[list[int], list[int]]:
+    layers = draws.integers(1, 6)
+    return draws.integers(1, 9, layers).tolist(), draws.integers(1, 4, layers).tolist()
 
 
 def _seen_pixels(kernels: Sequence[int], strides: Sequence[int]) -> int:

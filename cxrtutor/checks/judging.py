@@ -13,6 +13,7 @@ import numpy as np
 from cxrtutor.checks.comparing import as_array, difference, same
 
 Slips = Callable[[Callable[..., Any]], Iterator[tuple[bool, str]]]
+Fresh = Callable[[np.random.Generator], tuple]
 
 EXERCISES: dict[str, Exercise] = {}
 """Every exercise by its name; the tests hold that each one has wrong answers that earn each of its hints."""
@@ -43,13 +44,20 @@ class Exercise:
     """
 
     def __init__(
-        self, slips: Slips, right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float, tensors: bool
+        self,
+        slips: Slips,
+        right: Callable[..., Any],
+        inputs: Sequence[tuple],
+        tolerance: float,
+        tensors: bool,
+        fresh: Fresh | None = None,
     ) -> None:
         self.slips = slips
         self.right = right
         self.inputs = inputs
         self.tolerance = tolerance
         self.tensors = tensors
+        self.fresh = fresh
         self.chapter = slips.__module__.rpartition(".")[2]
         self.__name__ = slips.__name__
         self.__doc__ = slips.__doc__
@@ -95,7 +103,11 @@ class Exercise:
 
 
 def exercise(
-    right: Callable[..., Any], inputs: Sequence[tuple], tolerance: float = 1e-5, tensors: bool = False
+    right: Callable[..., Any],
+    inputs: Sequence[tuple],
+    tolerance: float = 1e-5,
+    tensors: bool = False,
+    fresh: Fresh | None = None,
 ) -> Callable[[Slips], Exercise]:
     """Turn a generator of (slip made?, hint) pairs into a registered `Exercise` of the same name.
 
@@ -104,12 +116,13 @@ def exercise(
         inputs: argument tuples on which an answer is compared with `right`; at least one.
         tolerance: relative and absolute difference that still counts as equal.
         tensors: hand the answer torch tensors where `inputs` and the slips have arrays.
+        fresh: draws other arguments, where `classroom.fresh_inputs` can vary none, as with words and whole numbers.
     """
 
     def register(slips: Slips) -> Exercise:
         if slips.__name__ in EXERCISES:
             raise ValueError(f"two exercises are called {slips.__name__!r}")
-        made = EXERCISES[slips.__name__] = Exercise(slips, right, inputs, tolerance, tensors)
+        made = EXERCISES[slips.__name__] = Exercise(slips, right, inputs, tolerance, tensors, fresh)
         return made
 
     return register

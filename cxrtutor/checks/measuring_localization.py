@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cxrtutor.checks.comparing import same
+from cxrtutor.checks.drawing import whole_numbers
 from cxrtutor.checks.judging import exercise
 
 _FOUR_MASKS = np.array([[[1, 1, 0]], [[0, 0, 0]], [[1, 1, 1]], [[0, 0, 0]]], dtype=bool)
@@ -41,6 +42,7 @@ def mean_over(answer):
 @exercise(
     right=lambda side, shift: max(side - shift, 0) / (2 * side - max(side - shift, 0)),
     inputs=[(10, 4), (12, 4), (3, 8), (7, 0)],
+    fresh=lambda draws: whole_numbers(draws, [5, 0], [30, 15]),
 )
 def shifted_square_iou(answer):
     """Measuring localization: IoU of a square and the same square moved to the right."""
@@ -61,6 +63,7 @@ def shifted_square_iou(answer):
         ((0, 0, 2, 9), (5, 1, 2, 2)),
         ((0, 0, 10, 10), (2.5, 3, 4, 2)),
     ],
+    fresh=lambda draws: (whole_numbers(draws, [0, 0, 2, 2], [9] * 4), whole_numbers(draws, [0, 0, 2, 2], [9] * 4)),
 )
 def box_iou(answer):
     """Measuring localization: IoU of two boxes (x, y, width, height)."""

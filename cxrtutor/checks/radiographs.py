@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cxrtutor.checks.comparing import same
+from cxrtutor.checks.drawing import whole_numbers
 from cxrtutor.checks.judging import exercise
 
 _Box = namedtuple("Box", "x y width height")
@@ -16,6 +17,7 @@ _Box = namedtuple("Box", "x y width height")
 @exercise(
     right=lambda centre, width: (centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2),
     inputs=[(2048, 4096), (5, 7), (-300, 1001)],
+    fresh=lambda draws: whole_numbers(draws, [-1000, 2], [4000, 5000]),
 )
 def window_limits(answer):
     """Radiographs: the ends of a LINEAR window's ramp."""

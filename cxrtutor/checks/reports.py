@@ -4,7 +4,30 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from cxrtutor.checks.drawing import sentence
 from cxrtutor.checks.judging import exercise
+
+_SAID = ("No {}.", "Small {} and {}.", "Told Dr. Lee of the {}.", "The {} measures 2.5 cm.")
+_ABOUT = (
+    "There is a {0}.",
+    "Without {0}.",
+    "No {1}, but a small {0}.",
+    "No {1} or {0}.",
+    "A {0} without {1}.",
+    "A {1} without {0}.",
+    "No evenly distributed {0}.",
+)
+_SIDES = (
+    "Left {}.",
+    "Right {} and {}.",
+    "Some {} on the left.",
+    "Some {} on the left and {} on the right.",
+    "Bilateral {}.",
+    "Both lungs show {}.",
+    "Bright film, upright, with {}.",
+)
 
 
 @exercise(
@@ -14,6 +37,7 @@ from cxrtutor.checks.judging import exercise
         ("Clear lungs.\nNormal heart.  No mass. ",),
         ("Normal.",),
     ],
+    fresh=lambda draws: (_some_sentences(draws),),
 )
 def split_at_stops(answer):
     """Reports: a sentence ends at a full stop with white space behind it, and not after "Dr."."""
@@ -48,6 +72,7 @@ def split_at_stops(answer):
         ("Large effusion.", "effusion"),
         ("No evenly distributed nodule.", "nodule"),
     ],
+    fresh=lambda draws: sentence(draws, _ABOUT),
 )
 def is_denied(answer):
     """Reports: a cue before the name denies it, up to "but"."""
@@ -73,6 +98,7 @@ def is_denied(answer):
         ("Both lungs are clear.",),
         ("Nodule in the right lung, upright film.",),
     ],
+    fresh=lambda draws: sentence(draws, _SIDES)[:1],
 )
 def side_named(answer):
     """Reports: the side that a sentence names."""
@@ -83,6 +109,12 @@ def side_named(answer):
     )
     yield answer("Bilateral effusions.") in ("none", "bilateral"), '"bilateral" means both.'
     yield answer("Left pleural effusion.") == "none", "At the beginning of a sentence the word has a capital."
+
+
+def _some_sentences(draws: np.random.Generator) -> str:
+    """One to four, each with white space behind it."""
+    spaces = draws.choice([" ", "  ", "\n"], size=draws.integers(1, 5))
+    return "".join(sentence(draws, _SAID)[0] + space for space in spaces)
 
 
 def _is_denied(sentence: str, finding: str) -> bool:

@@ -18,6 +18,7 @@ from cxrtutor.checks.judging import exercise
         (np.array([1, 1]), 2),
         (np.array([0, 0]), 3),
     ],
+    fresh=lambda draws: _some_boxes(draws),
 )
 def boxes_precision(answer):
     """Segmentation and detection: COCO's average precision of ranked boxes."""
@@ -92,6 +93,7 @@ def margin_iou(answer):
         ),
         (np.zeros((2, 2, 2), bool), np.ones((2, 2, 2), bool)),
     ],
+    fresh=lambda draws: _some_masks(draws),
 )
 def dice_over_films(answer):
     """Segmentation and detection: mean Dice over the films that have something to find."""
@@ -114,12 +116,25 @@ def dice_over_films(answer):
     yield same(given, (dices / (2 - dices))[there].mean()), "That is the IoU. Dice counts the common pixels twice."
 
 
+def _some_boxes(draws: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Six, and as many lesions as are found or more."""
+    right = draws.integers(2, size=6)
+    return right, max(1, int(right.sum() + draws.integers(3)))
+
+
 def _boxes_precision(right: np.ndarray, lesions: int, onwards: bool = True) -> float:
     """COCO's; without `onwards`, of each recall the precision at which it is first reached."""
     found = np.cumsum(right)
     precision, recall = found / np.arange(1, len(right) + 1), found / lesions
     best = np.maximum.accumulate(precision[::-1])[::-1] if onwards else precision
     return float(np.append(best, 0.0)[np.searchsorted(recall, np.linspace(0, 1, 101))].mean())
+
+
+def _some_masks(draws: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Of five films, the first with something to find, and of the others most."""
+    masks, truths = draws.random((2, 5, 2, 2)) < 0.3
+    truths[0, 0, 0] = True
+    return masks, truths
 
 
 def _on_grid(truth: np.ndarray, side: int, belongs: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

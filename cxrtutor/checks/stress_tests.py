@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from cxrtutor.checks.comparing import same
+from cxrtutor.checks.drawing import sentence
 from cxrtutor.checks.judging import exercise
 
 
@@ -16,6 +17,7 @@ from cxrtutor.checks.judging import exercise
         (np.array([3.0, 5.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0, 0.5])),
         (np.array([0.0, 0.0]), np.array([0.0, 1.0, -1.0])),
     ],
+    fresh=lambda draws: (draws.integers(9, size=4) / 2, draws.integers(9, size=6) / 2),
 )
 def auroc(answer):
     """Stress tests: of all pairs, the share in which the patient with the finding scores higher."""
@@ -115,6 +117,14 @@ def side_parts(answer):
     )
 
 
+_SIDES = (
+    "Left {}, larger than on the right.",
+    "Upright film. Some {} on the left.",
+    "Right {} and left {}.",
+    "No {} on the right. Left lung: {}.",
+)
+
+
 @exercise(
     right=lambda text: _exchanged(text),
     inputs=[
@@ -122,6 +132,7 @@ def side_parts(answer):
         ("Upright film. Nodule on the right; the left lung is clear.",),
         ("Right base is clear. No change on the left.",),
     ],
+    fresh=lambda draws: sentence(draws, _SIDES)[:1],
 )
 def swap_sides(answer):
     """Stress tests: left and right exchanged in a text."""

@@ -16,6 +16,7 @@ from cxrtutor.checks.judging import exercise
         ("nodal", frozenset({"no", "nod", "##d", "##dal"})),
         ("apex", frozenset({"a", "##p", "##e", "##pe", "##x"})),
     ],
+    fresh=lambda draws: _some_word(draws),
 )
 def greedy_pieces(answer):
     """The text encoder: a word cut into pieces, the longest first."""
@@ -96,6 +97,7 @@ def mean_of_pieces(answer):
         (np.array([[0, 6], [6, 7], [7, 12]]), np.array([0, -1, 1])),
         (np.array([[3, 9]]), np.array([0])),
     ],
+    fresh=lambda draws: _some_pieces(draws),
 )
 def word_spans(answer):
     """The text encoder: where each word stands, from where its pieces stand."""
@@ -116,6 +118,21 @@ def word_spans(answer):
         same(given, np.array([[0, 5], [6, 12]])),
         "`text[start:end]` holds the mark behind the word. Punctuation belongs to no word.",
     )
+
+
+def _some_word(draws: np.random.Generator) -> tuple[str, frozenset[str]]:
+    """And half of the pieces that it may be cut into; with some of them it cannot be spelled."""
+    word = "".join(draws.choice([*"aeins"], size=6))
+    parts = [mark + word[at : at + letters] for mark in ("", "##") for at in range(6) for letters in (1, 2, 3)]
+    return word, frozenset(part for part in parts if draws.random() < 0.5)
+
+
+def _some_pieces(draws: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Of a line with three words, two marks (-1), and a space before each word but the first."""
+    words = np.repeat([0, -1, 1, 2, -1], draws.integers(1, 4, size=5))
+    letters = draws.integers(1, 5, size=len(words))
+    ends = np.cumsum(letters + (np.diff(words, prepend=0) > 0))
+    return np.stack([ends - letters, ends], axis=1), words
 
 
 def _longest_first(word: str, vocabulary: frozenset[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cxrtutor.checks.comparing import as_array, same
+from cxrtutor.checks.drawing import FINDINGS
 from cxrtutor.checks.formulas import entropy, log_sum_exp, softmax
 from cxrtutor.checks.judging import exercise
 
@@ -77,6 +78,7 @@ def effective_regions(answer):
         (["Small left effusion.", "Normal.", ""], 5),
         (["Clear lungs.", "No pneumothorax or effusion."], 4),
     ],
+    fresh=lambda draws: ([_some_words(draws) for _ in range(draws.integers(2, 5))], int(draws.integers(5, 8))),
 )
 def word_mask(answer):
     """Words as local units: where a padded table holds a word."""
@@ -93,6 +95,11 @@ def word_mask(answer):
         same(given, places < split),
         "An empty report holds no word, but `''.split(' ')` is not empty.",
     )
+
+
+def _some_words(draws: np.random.Generator) -> str:
+    """None to four."""
+    return " ".join(draws.permutation(FINDINGS)[: draws.integers(5)])
 
 
 def _shares(scores: np.ndarray) -> np.ndarray:
