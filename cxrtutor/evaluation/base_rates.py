@@ -70,34 +70,42 @@ class Alarms:
         return share(self.quiet, self.quiet + self.false)
 
     def predictive_value(self, prevalence: float | int, *, resamples: int = 2000, seed: int = 0) -> Interval:
-        """How many alarms would be right where the finding is so common, with a bootstrap interval over patients.
+        """How many alarms would be right where the finding is so common, with an interval over patients.
 
-        Those with the finding and those without are drawn anew, each among themselves. Sensitivity and specificity are
-        taken to be what they were here, which other patients may belie.
+        What either rate may be is drawn from Jeffreys' beta distribution (Mossman & Berger, Medical Decision Making
+        2001), so that a test set without an error is no proof that there will be none. Sensitivity and specificity
+        are taken to be what they were here, which other patients may belie.
 
         Args:
             prevalence: the share of patients who have the finding.
             resamples: how many draws.
             seed: of the draws.
+
+        Raises:
+            InputError: nobody has the finding, or everybody.
         """
-        ill, well = self.found + self.missed, self.false + self.quiet
-        draw = np.random.default_rng(seed)
-        found = draw.binomial(ill, self.sensitivity.value, resamples) / ill
-        false = draw.binomial(well, 1 - self.specificity.value, resamples) / well
-        right = found * prevalence
-        alarms = right + false * (1 - prevalence)
-        values = right[alarms > 0] / alarms[alarms > 0]
-        low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (np.nan, np.nan)
         value = predictive_value(self.sensitivity.value, self.specificity.value, prevalence)
-        return Interval(value, float(low), float(high))
+        if np.isnan(value):
+            return Interval(value, value, value)
+        draw = np.random.default_rng(seed)
+        right = draw.beta(self.found + 0.5, self.missed + 0.5, resamples) * prevalence
+        wrong = draw.beta(self.false + 0.5, self.quiet + 0.5, resamples) * (1 - prevalence)
+        low, high = map(float, np.quantile(right / (right + wrong), [0.025, 0.975]))
+        return Interval(value, min(low, value), max(high, value))  # a rate that was 0 or 1 here may be just that
 
 
 def count_alarms(thresholds: Abstention, scored: PresenceScores) -> dict[str, Alarms]:
     """By finding, how the alarms fall: an alarm is every answer at which a model does not abstain.
 
     Raises:
-        InputError: a finding has no threshold.
+        InputError: a finding has no threshold, or a patient has several studies.
     """
+    again = len(scored.patients) - len(set(scored.patients))
+    if again:
+        raise InputError(
+            f"{again} of {len(scored.patients)} studies are of patients who were counted already, as if they were "
+            "others. Score one study of each patient."
+        )
     alarm, there = ~thresholds.abstains(scored), scored.present
     kinds = (alarm & there, ~alarm & there, alarm & ~there, ~alarm & ~there)
     counts = np.stack([kind.sum(axis=0) for kind in kinds], axis=1)

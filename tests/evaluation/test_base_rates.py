@@ -1,6 +1,7 @@
 """What alarms are worth, against counting, SciPy's binomial test and scikit-learn."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,12 @@ def test_alarms_are_counted_finding_by_finding():
         count_alarms(Abstention({"finding 0": 2.0}), test)
 
 
+def test_nobody_is_counted_twice():
+    test = replace(scored([[1], [2], [3]], [[1], [0], [1]]), patients=("a", "b", "a"))
+    with pytest.raises(InputError, match="1 of 3 studies are of patients who were counted already"):
+        count_alarms(Abstention({"finding 0": 2.0}), test)
+
+
 def test_another_prevalence_is_another_weight_for_the_same_patients():
     alarms = Alarms(found=45, missed=5, false=30, quiet=120)
     there = np.repeat([True, True, False, False], [45, 5, 30, 120])
@@ -82,6 +89,16 @@ def test_the_interval_of_a_predictive_value_covers_what_many_samples_give():
         one = Alarms(found, 80 - found, false, 400 - false).predictive_value(prevalence, resamples=400)
         covered += not one.excludes(truth)
     assert 0.9 < covered / 200 < 0.99
+
+
+def test_a_test_set_without_an_error_promises_nothing():
+    flawless = Alarms(found=40, missed=0, false=0, quiet=60).predictive_value(0.002)
+    assert flawless.value == flawless.high == 1 and flawless.low < 0.1
+    most = share(60, 60).low  # a specificity that such a test set leaves room for
+    assert flawless.low == pytest.approx(predictive_value(1, most, 0.002), abs=0.05)
+    futile = Alarms(found=0, missed=40, false=6, quiet=54).predictive_value(0.2)
+    assert futile.value == futile.low == 0 < futile.high < 0.2
+    assert Alarms(found=40, missed=0, false=6, quiet=54).predictive_value(0).high == 0
 
 
 def test_where_there_was_no_alarm_its_worth_is_unknown():
