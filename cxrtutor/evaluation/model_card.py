@@ -2,6 +2,8 @@
 
 A claim names a limit that was set before measuring. What may be said follows from its interval, and not from taste: the
 claim *holds* where the whole interval keeps the limit, *fails* where none of it does, and is *not shown* otherwise.
+An interval without width shows nothing either: where all patients fared alike, one or a thousand, a bootstrap over them
+cannot tell what others would do.
 """
 
 from __future__ import annotations
@@ -32,10 +34,13 @@ class Claim:
 
     @property
     def verdict(self) -> Verdict:
-        """What may be said; an interval that is undefined shows nothing."""
-        if self.measured.low >= self.at_least:
+        """What may be said; an interval that is undefined or without width shows nothing."""
+        low, high = self.measured.low, self.measured.high
+        if low == high:
+            return "not shown"
+        if low >= self.at_least:
             return "holds"
-        return "fails" if self.measured.high < self.at_least else "not shown"
+        return "fails" if high < self.at_least else "not shown"
 
     def __str__(self) -> str:
         return f"{self.what}: {self.measured}, wanted {self.at_least:g}"

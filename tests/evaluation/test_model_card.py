@@ -2,10 +2,12 @@
 
 import math
 
-from hypothesis import given
+import pandas as pd
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cxrtutor.evaluation.bootstrap import Interval
+from cxrtutor.evaluation.bootstrap import Interval, interval
+from cxrtutor.evaluation.measurements import Measurements
 from cxrtutor.evaluation.model_card import Claim, ModelCard
 
 
@@ -21,10 +23,23 @@ def test_what_an_interval_allows_to_say():
     assert claim(math.nan, math.nan).verdict == "not shown"
 
 
+def hits(*values):
+    """Of one patient each."""
+    about = [{"study": f"s{k}", "patient": f"p{k}", "pointing": value} for k, value in enumerate(values)]
+    same = {"finding": "mass", "lesions": "mass", "prompt": "mass"}
+    return interval(Measurements(pd.DataFrame(about).assign(**same), "afloc", "own"), "pointing")
+
+
+def test_who_all_fared_alike_show_nothing():
+    assert [Claim("It hits", hits(*values), 0.8).verdict for values in ([1], [1, 1], [0])] == ["not shown"] * 3
+    assert Claim("It hits", hits(*[1] * 60, 0), 0.8).verdict == "holds"
+
+
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_more_patients_never_turn_holds_into_fails(a, b, c):
     """An interval within another one can settle what was open, and never overturn what was settled."""
     low, middle, high = sorted((a, b, c))
+    assume(middle < high)
     wide, narrow = claim(low, high).verdict, claim(middle, high).verdict
     assert wide == "not shown" or wide == narrow
 
