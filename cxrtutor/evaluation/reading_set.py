@@ -104,12 +104,27 @@ class ReadingSet:
     """The films of one reader study.
 
     Attributes:
-        films: an even number of them.
+        films: an even number of them, each of another patient.
         practice: one more, on which readers try their hand. It does not count.
+
+    Raises:
+        InputError: the films are too few, not an even number, or share a patient or an id.
     """
 
     films: tuple[Film, ...]
     practice: Film
+
+    def __post_init__(self) -> None:
+        number = len(self.films)
+        if number < WRONG_SHARE or number % 2:
+            raise InputError(
+                f"{number} films make no reader study: take an even number of them, and {WRONG_SHARE} or more, so that "
+                "there is a wrong map among theirs."
+            )
+        for what in ("id", "patient"):
+            again = number - len({getattr(film, what) for film in self.films})
+            if again:
+                raise InputError(f"{again} of {number} films have the {what} of another: take one film of a patient.")
 
     @cached_property
     def key(self) -> str:

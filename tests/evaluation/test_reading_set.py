@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_films_are_kept_to_the_last_pixel(tmp_path):
 
 def test_another_film_or_pixel_makes_another_set():
     others = [
-        ReadingSet(FILMS.films[1:], FILMS.practice),
+        ReadingSet(FILMS.films[2:], FILMS.practice),
         ReadingSet(FILMS.films, film(10)),
         ReadingSet((film(8), *FILMS.films[1:]), FILMS.practice),
     ]
@@ -85,6 +86,19 @@ def test_another_film_or_pixel_makes_another_set():
     changed = type(FILMS.films[0])(**{**vars(FILMS.films[0]), "truth": truth})
     others.append(ReadingSet((changed, *FILMS.films[1:]), FILMS.practice))
     assert len({FILMS.key, *(other.key for other in others)}) == 5
+
+
+@pytest.mark.parametrize("number", [0, 2, 5])
+def test_too_few_films_or_an_odd_number_make_no_study(number):
+    with pytest.raises(InputError, match=f"^{number} films make no reader study: .* an even number .* 4 or more"):
+        ReadingSet(FILMS.films[:number], FILMS.practice)
+
+
+@pytest.mark.parametrize("what", ["id", "patient"])
+def test_no_two_films_are_of_one_patient(what):
+    twice = replace(FILMS.films[1], **{what: getattr(FILMS.films[0], what)})
+    with pytest.raises(InputError, match=f"1 of 8 films have the {what} of another"):
+        ReadingSet((FILMS.films[0], twice, *FILMS.films[2:]), FILMS.practice)
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"films": []}', '{"films": [{}], "practice": {}}'])
