@@ -188,12 +188,15 @@ def table(page) -> dict[str, tuple[str, str]]:
 
 
 @both_ways
-def test_who_follows_maps_is_told_so_and_python_says_the_same(study, tmp_path):
+def test_who_follows_maps_is_told_by_how_much_and_python_says_the_same(study, tmp_path):
     begun(study, reader="Ada L.")
     read_round(study, follower)
     study.get_by_role("button", name="Begin round 2").click()
     read_round(study, follower)
-    assert "drew you away" in study.locator(".verdict").inner_text()
+    verdict = study.locator(".verdict").inner_text()
+    assert f"your IoU fell by {table(study)['automation bias'][0]}. The interval leaves out 0, but" in verdict
+    assert f"stayed bare it rose by {table(study)['second look'][0]}, which no map did" in verdict
+    assert "cannot be told from one reader" in verdict
     path = downloaded(study, tmp_path)
     assert path.name == "reader-study-ada-l.json"
     answers = read_answers(path, FILMS)
@@ -336,9 +339,48 @@ def test_what_was_done_is_there_after_the_page_was_left(study):
     read_round(study, truthful, 5)
     study.reload()  # at half-time
     study.get_by_role("button", name="Go on: 8 of 16 are done").click()
+    assert "comes a model's heat map" in study.locator(".pause").inner_text()
+    study.get_by_role("button", name="Begin round 2").click()
     read_round(study, truthful)
     study.reload()
     assert study.locator(".done").is_visible() and table(study)["unaided"][0] > "0.8"
+    assert study.evaluate("document.activeElement === document.body")  # nobody asked for the keyboard
+    assert "The interval holds 0" in study.locator(".verdict").inner_text()
+
+
+def held(page, key: str) -> None:
+    """So long that it comes again and again."""
+    for _ in range(3):
+        page.keyboard.down(key)
+    page.keyboard.up(key)
+
+
+def test_a_held_key_answers_once(study):
+    study.get_by_role("button", name="Begin with a film").click()
+    press(study, "ArrowUp")
+    held(study, "Enter")
+    assert study.locator(".feedback").is_visible()
+    press(study, "Enter", "ArrowUp")
+    held(study, "Enter")
+    assert title(study) == "Round 1 of 2, film 2 of 8"
+    study.get_by_role("button", name="Start again").focus()
+    held(study, "Enter")
+    assert len(stored(study)["readings"]) == 1
+
+
+def test_a_run_in_progress_gives_way_to_no_file(study, tmp_path):
+    file = study.locator(".file")
+    assert file.is_visible()
+    study.locator("input[type=file]").set_input_files(file_of(tmp_path, "other.json", "[]"))
+    study.get_by_role("alert").get_by_text("other.json").wait_for()
+    assert study.locator("input[type=file]").input_value() == ""  # or the same file could not be chosen again
+    begun(study)
+    study.get_by_role("button", name="Start again").click()
+    study.get_by_role("button", name="Delete all my marks").click()
+    assert file.is_visible() and study.locator(".notice").inner_text() == ""
+    begun(study)
+    study.reload()
+    assert file.is_hidden()
 
 
 def test_starting_again_asks_first_and_draws_anew(study):

@@ -213,6 +213,7 @@ function render(widget) {
     restart.textContent = "Start again";
   }
 
+  /** Shows what a step of the reader's leads to, and takes the keyboard along. */
   function enter(screen) {
     show(screen);
     find(`.${screen} .title`).focus({ preventScroll: true });
@@ -226,7 +227,9 @@ function render(widget) {
       "you download it yourself.";
     const done = run && `Go on: ${run.readings.length} of ${plan.length} are done`;
     find(".begin").textContent = done ?? "Begin with a film to practise on";
-    find(".start .field").hidden = Boolean(run);
+    // Another run's results would take this one's place, and tell its answers.
+    for (const part of [".start .field", ".file"]) find(part).hidden = Boolean(run);
+    find(".notice").textContent = unkept;
     show("start");
   }
 
@@ -238,6 +241,9 @@ function render(widget) {
     find(".reading .title").textContent = `Round ${step.round} of 2, film ${(run.readings.length % number) + 1} of ${number}`;
     hold(byId[step.film], step.map);
   }
+
+  /** The next film, or the pause before the second round. */
+  const goOn = () => (run.readings.length === films.length ? enter("pause") : next());
 
   function showPractice() {
     find(".reading .title").textContent = "A film to practise on; it does not count";
@@ -308,7 +314,7 @@ function render(widget) {
       else if (event.shiftKey) marked({ ...mark, rx: mark.rx + right / 2, ry: mark.ry - down / 2 });
       else marked({ ...mark, x: mark.x + right, y: mark.y + down });
       announce(find(".where").textContent);
-    } else if (event.key === "Enter" && !event.repeat) {
+    } else if (event.key === "Enter") {
       if (mark) accept(mark);
       else announce("Nothing is marked. Arrow keys put a mark in the middle.");
     } else if (["Delete", "Backspace", "Escape"].includes(event.key)) {
@@ -358,8 +364,7 @@ function render(widget) {
     run.readings.push({ round, film, map, mark, seconds });
     if (isDone()) run.finished = new Date().toISOString();
     keep();
-    if (run.readings.length === films.length) enter("pause");
-    else next();
+    goOn();
   }
 
   function showFeedback(mark) {
@@ -409,7 +414,8 @@ function render(widget) {
 
   // The end.
 
-  function showDone() {
+  /** `come` is `show` where the reader did not ask for it: the page then leaves the keyboard where it is. */
+  function showDone(come = enter) {
     const estimates = estimatesOf(films, run.readings, draws, names);
     const number = (value) => value.toFixed(3).replace("-", "−");
     const rows = names.map((name) => {
@@ -424,24 +430,29 @@ function render(widget) {
       return row;
     });
     find("tbody").replaceChildren(...rows);
-    find(".verdict").textContent = verdict(estimates["automation bias"], number);
+    find(".verdict").textContent = verdict(estimates, number);
     const select = find("select");
     const order = plan.slice(films.length).map(({ film }) => byId[film]);
     select.replaceChildren(...order.map(({ id, finding }, k) => new Option(`${k + 1}: ${finding}`, id)));
     save("results", answers());
-    enter("done");
+    come("done");
     examine();
     announce(`You have finished. ${find(".verdict").textContent}`);
   }
 
-  function verdict({ value, low, high }, number) {
+  function verdict({ "automation bias": { value, low, high }, "second look": again }, number) {
     const wrong = plan.filter(({ map }) => map === WRONG).length;
     const told =
       `The maps of ${wrong} films were wrong on purpose: mirrored, so that they pointed at the other lung. On these your ` +
       `IoU ${value < 0 ? "rose" : "fell"} by ${number(Math.abs(value))}`;
-    if (low > 0) return `${told}, more than chance explains: wrong maps drew you away.`;
-    if (high < 0) return `${told}: wrong maps did not draw you away.`;
-    return `${told}. The interval holds 0, so ${wrong} films cannot tell it from chance. A class can.`;
+    if (low <= 0 && high >= 0) {
+      return `${told}. The interval holds 0, so ${wrong} films cannot tell it from chance. A class can.`;
+    }
+    return (
+      `${told}. The interval leaves out 0, but intervals of ${wrong} films are too narrow, and on the films that stayed ` +
+      `bare it ${again.value < 0 ? "fell" : "rose"} by ${number(Math.abs(again.value))}, which no map did. What the wrong ` +
+      "maps did cannot be told from one reader. A class can tell."
+    );
   }
 
   function examine() {
@@ -493,13 +504,22 @@ function render(widget) {
   // Buttons.
 
   const click = (selector, action) => find(selector).addEventListener("click", action);
+  find(".card").addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Enter" || !event.repeat) return;
+      event.preventDefault(); // a held key answers what it was pressed for, and not what comes next
+      event.stopPropagation();
+    },
+    { capture: true },
+  );
   click(".begin", () => {
     if (!run) {
       const [seed] = crypto.getRandomValues(new Uint32Array(1));
       take({ seed, reader: find(".start input").value.trim(), practised: false, readings: [], finished: null });
       keep();
     }
-    next();
+    goOn();
   });
   click(".accept", () => accept(shown.mark));
   click(".unseen", () => accept(null));
@@ -522,7 +542,10 @@ function render(widget) {
     find(".begin").focus();
   });
   find(".restart").addEventListener("blur", () => (find(".restart").textContent = "Start again"));
-  find(".file input").addEventListener("change", ({ target }) => target.files[0] && open(target.files[0]));
+  find(".file input").addEventListener("change", ({ target }) => {
+    if (target.files[0]) open(target.files[0]);
+    target.value = ""; // so that the same file can be chosen once more
+  });
   find("select").addEventListener("change", () => (examine(), announce(find(".told").textContent)));
   heatDrawn.addEventListener("change", draw);
   find(".heat-drawn input").addEventListener("change", drawExamined);
@@ -532,8 +555,8 @@ function render(widget) {
   const before = restored(kept.read());
   if (before) take(before);
   const keeps = kept.write(before); // puts away what is no run of these films, too
-  if (!keeps) find(".notice").textContent = "This browser keeps nothing for this page: finish in one go.";
-  if (run && isDone()) showDone();
+  const unkept = keeps ? "" : "This browser keeps nothing for this page: finish in one go.";
+  if (run && isDone()) showDone(show);
   else showStart();
   silence(); // nothing was done yet
 
