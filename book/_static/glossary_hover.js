@@ -18,6 +18,15 @@
     meaning.hidden = true;
   };
 
+  const place = () => {
+    const at = shown.getClientRects()[0];
+    const farthest = document.documentElement.clientWidth - meaning.offsetWidth - GAP;
+    const below = at.bottom + GAP;
+    const fits = below + meaning.offsetHeight <= window.innerHeight;
+    meaning.style.left = `${Math.max(GAP, Math.min(at.left, farthest))}px`;
+    meaning.style.top = `${fits ? below : Math.max(GAP, at.top - GAP - meaning.offsetHeight)}px`;
+  };
+
   const show = (word) => {
     clearTimeout(leaving);
     if (shown === word) return;
@@ -26,12 +35,7 @@
     word.setAttribute("aria-describedby", meaning.id);
     meaning.textContent = word.dataset.definition;
     meaning.hidden = false;
-    const at = word.getClientRects()[0];
-    const farthest = document.documentElement.clientWidth - meaning.offsetWidth - GAP;
-    const below = at.bottom + GAP;
-    const fits = below + meaning.offsetHeight <= window.innerHeight;
-    meaning.style.left = `${Math.max(GAP, Math.min(at.left, farthest))}px`;
-    meaning.style.top = `${fits ? below : Math.max(GAP, at.top - GAP - meaning.offsetHeight)}px`;
+    place();
   };
 
   const leave = () => {
@@ -51,5 +55,6 @@
   meaning.addEventListener("pointerenter", () => clearTimeout(leaving));
   meaning.addEventListener("pointerleave", leave);
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
-  window.addEventListener("scroll", hide, { passive: true });
+  // The Tab key scrolls the page to the word that it comes to: the meaning goes along.
+  window.addEventListener("scroll", () => (shown === document.activeElement ? place() : hide()), { passive: true });
 })();

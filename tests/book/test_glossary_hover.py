@@ -81,6 +81,24 @@ def test_the_tab_key_shows_the_meaning_and_escape_puts_it_away(page):
 
 
 @pytest.mark.browser
+def test_a_word_that_the_tab_key_scrolls_to_has_its_meaning_beside_it(page):
+    word = page.locator("a.glossary-term", has_text="Feature-maps")
+    word.evaluate("one => one.insertAdjacentHTML('beforebegin', '<div style=\"height: 3000px\"></div>')")
+    page.locator("a.glossary-term", has_text="region").focus()
+    page.keyboard.press("Tab")
+    expect(word).to_be_focused()
+    page.wait_for_function("scrollY > 0")
+    page.wait_for_timeout(500)  # a page may scroll slowly
+    meaning = page.get_by_role("tooltip")
+    expect(meaning).to_have_text("A grid of regions.")
+    assert within_window(page)
+    of_word, of_meaning = word.bounding_box(), meaning.bounding_box()
+    assert abs(of_word["y"] - of_meaning["y"]) < 100
+    page.locator("body").evaluate("() => document.activeElement.blur()")
+    expect(meaning).to_have_count(0)
+
+
+@pytest.mark.browser
 def test_a_first_tap_shows_the_meaning_and_a_second_follows_the_link(small_book, browser):
     page = browser.new_page(has_touch=True)
     page.goto((small_book / "_build" / "html" / "start.html").as_uri())
