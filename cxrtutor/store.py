@@ -47,7 +47,7 @@ def homes() -> tuple[Path, ...]:
 def _only_readable(folder: Path) -> bool:
     """Whether a folder is there and takes no file of ours. Tried out, since neither the permissions of a network's
     folder nor those on Windows tell; a folder on a full disk is no such folder."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, no error where a parent may not be entered
         return False
     trial = _partial(folder / "may-be-deleted")
     try:
@@ -72,15 +72,15 @@ def place(kind: str, asked_for: object) -> Path:
     holds it whole, or else the one in `home()`, where it may not exist yet."""
     key = content_key(asked_for)
     places = [home / kind / key for home in homes()]
-    return next((each for each in places if (each / WRITTEN_LAST.get(kind, "")).exists()), places[0])
+    return next((each for each in places if os.path.exists(each / WRITTEN_LAST.get(kind, ""))), places[0])
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder that becomes `target` when the block ends well.
 
     An exception or a kill leaves `target` as it was. Where another process finished the same `target` first, its folder
-    stays and ours is dropped: both hold the same content.
+    stays and ours is dropped, since both hold the same content; unless ours is to `replace` it.
 
     Raises:
         InputError: the folder cannot be written (full disk, read-only place).
@@ -91,6 +91,9 @@ def new_folder(target: Path) -> Iterator[Path]:
         partial.mkdir()
         try:
             yield partial
+            if replace and target.exists():
+                _replace(target, partial)
+                return
             try:
                 partial.rename(target)
             except OSError:
@@ -98,6 +101,18 @@ def new_folder(target: Path) -> Iterator[Path]:
                     raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(old: Path, new: Path) -> None:
+    """Put a folder in the place of another, which is deleted once the new one stands there."""
+    aside = _partial(old)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    shutil.rmtree(aside)
 
 
 @contextmanager

@@ -97,6 +97,30 @@ def test_the_first_of_two_racing_writers_wins(home):
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
+def test_a_folder_is_replaced_whole(tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "old").write_text("old")
+    with store.new_folder(tmp_path / "made", replace=True) as folder:
+        (folder / "new").write_text("new")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["made", "made/new"]
+
+
+def test_a_folder_that_cannot_be_replaced_stays_and_is_told(tmp_path, monkeypatch):
+    (made := tmp_path / "made").mkdir()
+    (made / "old").write_text("old")
+    rename = Path.rename
+
+    def refuse(path, target):
+        if target == made and (path / "new").exists():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError, match="Permission denied"), store.new_folder(made, replace=True) as folder:
+        (folder / "new").write_text("new")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["made", "made/old"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_explained(home):
     target = store.place("runs", "a")
@@ -119,6 +143,15 @@ def test_a_place_that_cannot_be_a_folder_is_explained(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / "file"))
     with pytest.raises(InputError, match=f"Cannot write {tmp_path}"), store.new_folder(store.place("runs", "a")):
+        pass
+
+
+def test_a_place_that_cannot_even_be_looked_at_is_explained(tmp_path, monkeypatch):
+    """As below a folder that may not be entered, which root, who may run this, enters all the same."""
+    monkeypatch.setenv("CXRTUTOR_HOME", str(unspeakable := tmp_path / ("x" * 300) / "home"))
+    store._only_readable.cache_clear()
+    assert store.homes() == (unspeakable,)
+    with pytest.raises(InputError, match="set CXRTUTOR_HOME"), store.new_folder(store.place("data", "a")):
         pass
 
 

@@ -6,10 +6,10 @@ answer raises, so that every cell of the notebook runs: an exercise that nobody 
 
 In the teacher's edition nothing is changed but that every solution stands open.
 
-An edition is a folder that holds `chapters`, `book` and `configs` as the source does, so that its links and paths lead
-to the same things, and a hidden copy of its chapters, to reset them from. The pages for teachers stay out of the
-students' one. The right answers of the self-checks are a part of the installed package: whoever looks for them there
-finds them.
+An edition is a folder that holds `chapters`, `book`, `configs` and `CONTENTS.md` as the source does, so that its links
+and paths lead to the same things, and a hidden copy of its chapters, to reset them from. The pages for teachers stay
+out of the students' one. The right answers of the self-checks are a part of the installed package: whoever looks for
+them there finds them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from ..errors import InputError
 from ..store import new_folder
 from .chapters import PARTS, check_is_book
+from .contents import CONTENTS
 from .exercises import Exercise, exercises, names_bound, pieces
-from .reset import keep_originals
+from .reset import ORIGINALS, keep_originals
 
-LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "book/_ext", "book/_templates", "book/*.py", "book/lab")
-"""What no edition needs, as patterns of names and of paths: tools of the site and of JupyterLab, and caches."""
+LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "book/_ext", "book/_templates", "book/*.py")
+"""What no edition needs, as patterns of names and of paths: tools of the site, and caches."""
 
 FOR_TEACHERS = "book/teaching"
 """The pages that are not for students."""
@@ -41,7 +42,7 @@ def make_student_edition(source: Path, target: Path) -> Path:
     """Write the student edition of the book in `source` to `target`, in place of an earlier one.
 
     Raises:
-        InputError: there is no book in `source`, or `target` cannot be written.
+        InputError: there is no book in `source`; `target` is something else than an edition, or cannot be written.
     """
     return _make(source, target, student_notebook, (*LEFT_OUT, FOR_TEACHERS))
 
@@ -50,7 +51,7 @@ def make_solutions_edition(source: Path, target: Path) -> Path:
     """Write the teacher's edition of the book in `source` to `target`, in place of an earlier one.
 
     Raises:
-        InputError: there is no book in `source`, or `target` cannot be written.
+        InputError: there is no book in `source`; `target` is something else than an edition, or cannot be written.
     """
     return _make(source, target, solutions_notebook, LEFT_OUT)
 
@@ -107,7 +108,8 @@ def _make(
     source: Path, target: Path, edited: Callable[[NotebookNode], NotebookNode], left_out: tuple[str, ...]
 ) -> Path:
     check_is_book(source)
-    with new_folder(target) as folder:
+    _check_may_be_written(target.resolve(), source.resolve())
+    with new_folder(target.resolve(), replace=True) as folder:
         for part in PARTS:
             shutil.copytree(source / part, folder / part, ignore=_leaving_out(source, left_out))
         for path in folder.rglob("*.ipynb"):
@@ -115,9 +117,34 @@ def _make(
                 nbformat.write(edited(nbformat.read(path, as_version=4)), path)
             except InputError as error:
                 raise InputError(f"{source / path.relative_to(folder)}: {error}") from error
+        (folder / CONTENTS).write_text(_contents(source, left_out), encoding="utf-8")
         keep_originals(folder)
-        shutil.rmtree(target, ignore_errors=True)
     return target
+
+
+def _check_may_be_written(target: Path, source: Path) -> None:
+    """Make sure that nothing is replaced but an earlier edition, and nobody's ground taken away."""
+    if any(place.is_relative_to(target) for place in (source, Path.cwd())):
+        raise InputError(f"{target} holds the book, or the folder that you are in. Name another folder: --out FOLDER.")
+    if any(target.is_relative_to(source / part) for part in PARTS):
+        raise InputError(f"{target} is a part of the book. Name another folder: --out FOLDER.")
+    # A whole book may have originals too; it has the package beside them.
+    is_edition = (target / ORIGINALS).is_dir() and not (target / "cxrtutor").exists()
+    if target.exists() and not is_edition and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(
+            f"{target} is there already and is no edition of the book, so it is not replaced. Name another folder "
+            "(--out FOLDER), or move it away."
+        )
+
+
+def _contents(source: Path, left_out: tuple[str, ...]) -> str:
+    """The table of contents, without the parts whose pages are left out."""
+    if not (source / CONTENTS).is_file():
+        raise InputError(f"There is no {CONTENTS} in {source.absolute()}. Write it first: cxrtutor class contents")
+    text = (source / CONTENTS).read_text(encoding="utf-8")
+    for folder in left_out:
+        text = re.sub(rf"^## .+\n\n(?:- .*\({re.escape(folder)}/.*\n)+\n?", "", text, flags=re.MULTILINE)
+    return text
 
 
 def _leaving_out(source: Path, left_out: tuple[str, ...]) -> Callable[[str, list[str]], set[str]]:

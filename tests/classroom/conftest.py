@@ -56,9 +56,9 @@ def small_chapter() -> NotebookNode:
 
 @pytest.fixture
 def small_book(tmp_path: Path) -> Path:
-    """A folder with one chapter, a page for all and one for teachers, and a recipe."""
+    """A folder with one chapter, a page for all and one for teachers, their table of contents, and a recipe."""
     book = tmp_path / "a-book"
-    for folder in ("chapters/records", "book/teaching", "book/_ext", "configs/teaching"):
+    for folder in ("chapters/records", "book/teaching", "book/_ext", "book/lab", "configs/teaching"):
         (book / folder).mkdir(parents=True)
     nbformat.write(small_chapter(), book / "chapters" / "06-small.ipynb")
     for page in (
@@ -66,8 +66,12 @@ def small_book(tmp_path: Path) -> Path:
         "book/glossary.md",
         "book/teaching/marking.md",
         "book/_ext/tool.py",
+        "book/lab/overrides.json",
         "book/build.py",
     ):
         (book / page).write_text("text")
     (book / "configs" / "teaching" / "small.yaml").write_text("a: 1\n")
+    pages = {"Chapters": "chapters/06-small.ipynb", "Teachers": "book/teaching/marking.md", "More": "book/glossary.md"}
+    listed = (f"## {part}\n\n- [A page]({page})\n" for part, page in pages.items())
+    (book / "CONTENTS.md").write_text("\n".join(["# Contents\n", *listed]))
     return book

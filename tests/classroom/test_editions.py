@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -138,9 +140,10 @@ def files_in(folder):
 def test_a_folder_for_students_has_what_they_need_and_nothing_for_teachers(small_book, tmp_path):
     made = make_student_edition(small_book, tmp_path / "student")
     assert files_in(made) == {
-        ".originals/06-small.ipynb", "book/glossary.md", "chapters/06-small.ipynb", "chapters/records/one.json",
-        "configs/teaching/small.yaml",
+        ".originals/06-small.ipynb", "CONTENTS.md", "book/glossary.md", "book/lab/overrides.json",
+        "chapters/06-small.ipynb", "chapters/records/one.json", "configs/teaching/small.yaml",
     }  # fmt: skip
+    assert re.findall("^## (.+)", (made / "CONTENTS.md").read_text(), re.MULTILINE) == ["Chapters", "More"]
     assert "both lengths" not in (made / "chapters" / "06-small.ipynb").read_text()
 
 
@@ -149,6 +152,17 @@ def test_a_folder_for_teachers_has_their_pages_and_the_solutions(small_book, tmp
     assert "book/teaching/marking.md" in files_in(made)
     text = (made / "chapters" / "06-small.ipynb").read_text()
     assert "both lengths" in text and "dropdown" not in text
+    assert (made / "CONTENTS.md").read_text() == (small_book / "CONTENTS.md").read_text()
+
+
+def test_every_link_of_the_students_edition_leads_to_a_file_of_it(tmp_path):
+    made = make_student_edition(ROOT, tmp_path / "student")
+    pages = {path: path.read_text() for path in made.rglob("*.md")}
+    for path in [*(made / "chapters").glob("*.ipynb"), *(made / "book").glob("*.ipynb")]:
+        pages[path] = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    links = [(path, link) for path, text in pages.items() for link in re.findall(r"\]\(([^)#\s]+)", text)]
+    assert len({path for path, _ in links}) > 20
+    assert [(path.name, link) for path, link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
 def test_an_edition_takes_the_place_of_an_earlier_one_but_a_failed_one_does_not(small_book, tmp_path):
@@ -161,6 +175,34 @@ def test_an_edition_takes_the_place_of_an_earlier_one_but_a_failed_one_does_not(
         make_student_edition(small_book, made)
     assert "chapters/06-small.ipynb" in files_in(made)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("out", [".", "..", "chapters/made", "book", "_build", "_build/file", "bundle"])
+def test_nothing_but_an_edition_or_an_empty_folder_is_replaced(out, small_book):
+    """A whole book that was unpacked has `.originals` too."""
+    for file in ("_build/file", "bundle/.originals/06-small.ipynb", "bundle/cxrtutor/__init__.py"):
+        (small_book / file).parent.mkdir(parents=True, exist_ok=True)
+        (small_book / file).write_text("mine")
+    before = files_in(small_book.parent)
+    with pytest.raises(InputError, match="--out FOLDER"):
+        make_student_edition(small_book, small_book / out)
+    assert files_in(small_book.parent) == before
+
+
+def test_the_ground_is_not_taken_away_from_under_ones_feet(small_book, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="the folder that you are in"):
+        make_student_edition(small_book, Path())
+    monkeypatch.chdir(small_book)
+    made = make_student_edition(Path(), Path("_build/student"))
+    assert make_student_edition(Path(), made) == made and "CONTENTS.md" in files_in(made)
+
+
+def test_a_book_without_its_table_of_contents_is_told(small_book, tmp_path):
+    (small_book / "CONTENTS.md").unlink()
+    with pytest.raises(InputError, match="cxrtutor class contents"):
+        make_student_edition(small_book, tmp_path / "student")
 
 
 def test_a_folder_without_the_book_is_told(tmp_path):
