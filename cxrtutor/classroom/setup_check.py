@@ -40,6 +40,9 @@ PACKAGED = {
 }
 """Modules that bring weights and real data, and the packages that they come in."""
 
+CONTAINER = Path("/sys/fs/cgroup")
+"""Where Linux tells a container what it may have; files that say nothing, or are not there, leave it the machine's."""
+
 _OTHER_HOME = "Set CXRTUTOR_HOME to a folder that you may write to."
 _TRIAL_BYTES = 32_000_000
 
@@ -172,23 +175,43 @@ def _packaged() -> Line:
     return Line("weights", "both encoders and the real data are installed")
 
 
-def _memory() -> Line:
+def memory() -> tuple[float, float]:
+    """The gigabytes that this process may use, and those of them that are free."""
     import psutil
 
-    memory = psutil.virtual_memory()
-    found = f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} free"
-    if memory.total / 1e9 < MEMORY[0]:
+    machine = psutil.virtual_memory()
+    whole, free = machine.total, machine.available
+    if (limit := _told_to_container("memory.max")).isdigit():
+        used = re.search(r"^anon (\d+)", _told_to_container("memory.stat"), re.MULTILINE)
+        whole = min(whole, int(limit))
+        free = min(free, max(0, int(limit) - int(used[1] if used else 0)))
+    return whole / 1e9, free / 1e9
+
+
+def _told_to_container(file: str) -> str:
+    try:
+        return (CONTAINER / file).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _memory() -> Line:
+    whole, free = memory()
+    found = f"{whole:.1f} GB, {free:.1f} free"
+    if whole < MEMORY[0]:
         return Line(
             "memory", found, "mend", f"Chapters need {MEMORY[0]} GB. Use a larger machine, or your class's hub."
         )
-    if memory.available / 1e9 < MEMORY[0] or memory.total / 1e9 < MEMORY[1]:
+    if free < MEMORY[0] or whole < MEMORY[1]:
         return Line("memory", found, "look", "Close other programs, and run one notebook at a time.")
     return Line("memory", found)
 
 
 def cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _told_to_container("cpu.max").partition(" ")
+    return max(1, min(found, int(quota) // int(period))) if quota.isdigit() else found
 
 
 def _cores() -> Line:
@@ -230,9 +253,10 @@ def _reason(error: InputError | OSError) -> str:
 
 
 def _disk() -> Line:
-    folder = store.home()
-    while not folder.is_dir():
-        folder = folder.parent
+    home = store.home()
+    folder = next((each for each in (home, *home.parents) if os.path.isdir(each)), None)
+    if folder is None:
+        return Line("disk", "not there", "mend", _OTHER_HOME)
     free = shutil.disk_usage(folder).free / 1e9
     found = f"{free:.1f} GB free"
     if free < DISK[0]:
@@ -265,7 +289,11 @@ def _write_speed() -> Line:
 def _teaching_set() -> Line:
     from ..data.sets import studies_are_made
 
-    if studies_are_made("teaching"):
+    try:
+        made = studies_are_made("teaching")
+    except OSError:  # a folder that refuses has a line of its own
+        made = False
+    if made:
         return Line("teaching set", "made")
     return Line("teaching set", "not made yet", "look", "Run: cxrtutor data make (once, four minutes on two cores).")
 

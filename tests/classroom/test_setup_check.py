@@ -28,9 +28,10 @@ THE_TRAINING = setup_check._training
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The training that is timed does nothing, which takes less time."""
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The training that is timed does nothing, which takes less time; and the tests are in no container."""
     monkeypatch.setattr(setup_check, "_training", lambda: lambda: time.sleep(0.01))
+    monkeypatch.setattr(setup_check, "CONTAINER", tmp_path / "no-container")
 
 
 def lines(seconds: float = 0.0, **arguments: Path) -> dict[str, Line]:
@@ -64,6 +65,37 @@ def test_the_tested_versions_are_those_of_the_file(home, tmp_path):
 def test_memory(total, free, verdict, home, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(total * 1e9, free * 1e9))
     assert setup_check._memory().verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "told"), [("max", 1, (16, 9)), ("8000000000", 1, (8, 7)), ("64000000000", 1, (16, 9))]
+)
+def test_the_memory_of_a_container(limit, used, told, tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(16e9, 9e9))
+    monkeypatch.setattr(setup_check, "CONTAINER", tmp_path)
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.stat").write_text(f"anon {used}000000000\nfile 5000000000\n")
+    assert setup_check.memory() == told
+
+
+@pytest.mark.parametrize(("quota", "told"), [("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1)])
+def test_the_cores_of_a_container(quota, told, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(setup_check, "CONTAINER", tmp_path)
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert setup_check.cores() == told
+
+
+def test_a_home_that_cannot_even_be_looked_at_has_to_be_mended(tmp_path, monkeypatch):
+    """As below a folder that may not be entered, which root, who may run this, enters all the same."""
+    monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path / ("x" * 300) / "home"))
+    found = lines()
+    assert found["own folder"].verdict == "mend" and found["disk"].verdict == "good"
+
+
+def test_a_drive_that_is_not_there_has_to_be_mended(home, monkeypatch):
+    monkeypatch.setattr(os.path, "isdir", lambda _: False)
+    assert setup_check._disk().verdict == "mend"
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(50, "good"), (2, "look"), (0.5, "mend")])
