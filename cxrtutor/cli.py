@@ -1186,22 +1186,25 @@ def class_grade(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mark what students handed in, and write `marks.csv` into the course folder.
+    """Mark what students handed in, and put their marks into `marks.csv` in the course folder.
 
     Put a notebook into `submitted/STUDENT/ASSIGNMENT/` there. Marking runs it, with your rights: do it in a container,
-    or read it first.
+    or read it first. The rows of other students and chapters stay in the table.
     """
-    from .classroom.nbgrader_course import mark_table, marked
+    import pandas as pd
+
+    from .classroom.nbgrader_course import mark_rows, marked, write_marks
 
     course = out or _course(number)
-    marking = marked(course, student)
-    table = mark_table(marking.marks)
-    write_file(course / "marks.csv", table.to_csv(index=False))
+    marking = marked(course, number, student)
+    rows = mark_rows(marking.marks)
+    written = write_marks(course, rows)
     if as_json:
-        _print_json({"marks": table.to_dict(orient="records"), "refused": marking.refused})
+        _print_json({"marks": rows, "refused": marking.refused})
     else:
         refused = [f"\nNot marked: {whose}. {why}" for whose, why in marking.refused.items()]
-        typer.echo("\n".join([table.to_string(index=False), *refused, f"\nWritten to {course / 'marks.csv'}"]))
+        table = pd.DataFrame(rows).to_string(index=False)
+        typer.echo("\n".join([table, *refused, f"\nWritten to {written}"]))
     if marking.refused:
         raise typer.Exit(2)
 

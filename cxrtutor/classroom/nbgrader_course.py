@@ -5,7 +5,9 @@ The folder is nbgrader's own, so its Formgrader and its other commands work ther
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
+from ..store import write_file
 
 if TYPE_CHECKING:
-    import pandas as pd
     from nbgrader.apps import NbGraderAPI
 
 
@@ -54,8 +56,8 @@ def released(course: Path, assignment: str) -> Path:
     return course / "release" / assignment
 
 
-def marked(course: Path, students: list[str] | None = None) -> Marking:
-    """Mark what lies in `submitted`, anew where it was marked before; all students if none is named.
+def marked(course: Path, number: str, students: list[str] | None = None) -> Marking:
+    """Mark what lies in `submitted` for a chapter, anew where it was marked before; all students if none is named.
 
     Every notebook is run, cell by cell; it loses the points of the cells that fail or take too long, and of those
     alone. One that cannot be run at all, such as a file that is no notebook, keeps nobody else from being marked.
@@ -68,13 +70,16 @@ def marked(course: Path, students: list[str] | None = None) -> Marking:
     handed_in = sorted(
         (folder.parent.name, folder.name)
         for folder in (course / "submitted").glob("*/*")
-        if folder.is_dir() and (students is None or folder.parent.name in students)
+        if folder.is_dir() and _is_of(number, folder.name) and (students is None or folder.parent.name in students)
     )
     missing = set(students or ()) - {student for student, _ in handed_in}
     if missing or not handed_in:
         who = f"of {', '.join(sorted(missing))} " if missing else ""
-        place = course / "submitted" / "STUDENT" / "ASSIGNMENT"
-        raise InputError(f"Nothing {who}to mark: put the notebooks that were handed in into {place}.")
+        place, chapter = course / "submitted" / "STUDENT" / "ASSIGNMENT", number.zfill(2)
+        raise InputError(
+            f"Nothing {who}to mark: put the notebooks that were handed in into {place}. ASSIGNMENT is {chapter}, or "
+            f"{chapter}-group-1 and so on."
+        )
     marking = Marking([], {})
     with _opened(course) as api:
         for student, assignment in tqdm(handed_in, unit="notebook", disable=None, delay=5):
@@ -86,11 +91,9 @@ def marked(course: Path, students: list[str] | None = None) -> Marking:
     return marking
 
 
-def mark_table(marks: list[Mark]) -> pd.DataFrame:
-    """Marks as a table: a row for each student and assignment, with points, what could be had, and every cell's."""
-    import pandas as pd
-
-    rows = [
+def mark_rows(marks: list[Mark]) -> list[dict[str, Any]]:
+    """A row for each student and assignment, with points, what could be had, and every cell's."""
+    return [
         {
             "student": mark.student,
             "assignment": mark.assignment,
@@ -100,13 +103,46 @@ def mark_table(marks: list[Mark]) -> pd.DataFrame:
         }
         for mark in marks
     ]
-    return pd.DataFrame(rows)
+
+
+def write_marks(course: Path, rows: list[dict[str, Any]]) -> Path:
+    """Put rows into `marks.csv`, in place of what stands there of the same students and assignments; the file.
+
+    Raises:
+        InputError: `marks.csv` is another table, or cannot be written.
+    """
+    import pandas as pd
+
+    target = course / "marks.csv"
+    kept = {}
+    try:
+        for row in [*_rows_in(target), *rows]:
+            kept[row["student"], row["assignment"]] = row
+    except (KeyError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{target} is no table of marks any more ({error!r}), so nothing was added to it. Move it away."
+        ) from error
+    write_file(target, pd.DataFrame([kept[key] for key in sorted(kept)]).to_csv(index=False))
+    return target
+
+
+def _rows_in(table: Path) -> list[dict[str, Any]]:
+    if not table.exists():
+        return []
+    with table.open(newline="", encoding="utf-8-sig") as file:  # a spreadsheet may have saved it
+        return list(csv.DictReader(file))
+
+
+def _is_of(number: str, assignment: str) -> bool:
+    return re.fullmatch(rf"{re.escape(number.zfill(2))}(-group-\d+)?", assignment) is not None
 
 
 def _mark(api: NbGraderAPI, assignment: str, student: str) -> Mark:
     with api.gradebook as gradebook:
-        (notebook,) = gradebook.find_submission(assignment, student).notebooks
-        grades = sorted(notebook.grades, key=lambda grade: grade.cell.name)
+        notebooks = gradebook.find_submission(assignment, student).notebooks
+        if len(notebooks) != 1:
+            raise InputError(f"source/{assignment} had {len(notebooks)} notebooks, not one. Make the assignment anew.")
+        grades = sorted(notebooks[0].grades, key=lambda grade: grade.cell.name)
         points = {grade.cell.name: float(grade.score) for grade in grades}
         return Mark(assignment, student, points, {grade.cell.name: float(grade.max_score) for grade in grades})
 
@@ -120,7 +156,10 @@ def _opened(course: Path) -> Iterator[NbGraderAPI]:
         raise InputError("nbgrader is not installed. Run: pip install nbgrader") from error
     from traitlets.config import PyFileConfigLoader
 
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    settings = course / "nbgrader_config.py"
+    if not settings.is_file():
+        raise InputError(f"There is no {settings}. Make the assignment first: cxrtutor class assignment --help")
+    config = PyFileConfigLoader(settings.name, path=str(course)).load_config()
     config.CourseDirectory.root = str(course.absolute())
     if "root" not in config.Exchange:  # Nobody's business here, but nbgrader warns of one that it cannot write to.
         config.Exchange.root = str(course.absolute())
@@ -141,6 +180,10 @@ def _programs_on_path() -> Iterator[None]:
 
 
 def _check(result: dict[str, Any], what: str) -> None:
-    if not result["success"]:
-        told = (result.get("log") or result.get("error") or "it gives no reason").strip()
-        raise InputError(f"nbgrader failed at {what}:\n{told}")
+    """Raise what nbgrader caught. It catches Ctrl-C too, and the next student's turn would come."""
+    if result["success"]:
+        return
+    if result.get("error", "").rstrip().endswith("KeyboardInterrupt"):
+        raise KeyboardInterrupt
+    told = (result.get("log") or result.get("error") or "it gives no reason").strip()
+    raise InputError(f"nbgrader failed at {what}:\n{told}")

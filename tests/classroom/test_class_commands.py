@@ -53,15 +53,22 @@ def test_an_assignment_is_made_for_every_group(tmp_path, monkeypatch):
 
 def test_marks_are_printed_and_written_and_what_was_refused_is_told(tmp_path, monkeypatch):
     ada = Mark("06", "ada", {"check-f": 1.0, "fresh-f": 0.0}, {"check-f": 1.0, "fresh-f": 1.0})
-    monkeypatch.setattr(nbgrader_course, "marked", lambda course, students: Marking([ada], {}))
+    monkeypatch.setattr(nbgrader_course, "marked", lambda course, number, students: Marking([ada], {}))
     (row,) = json.loads(run("grade", "6", "--out", tmp_path, "--json"))["marks"]
     assert row == {"student": "ada", "assignment": "06", "points": 1, "of": 2, "check-f": 1, "fresh-f": 0}
     assert (
         tmp_path / "marks.csv"
     ).read_text() == "student,assignment,points,of,check-f,fresh-f\nada,06,1.0,2.0,1.0,0.0\n"
-    monkeypatch.setattr(nbgrader_course, "marked", lambda course, students: Marking([ada], {"bob, 06": "no notebook"}))
+    monkeypatch.setattr(nbgrader_course, "marked", lambda *_: Marking([ada], {"bob, 06": "no notebook"}))
     done = CliRunner().invoke(app, ["class", "grade", "6", "--out", str(tmp_path)])
     assert done.exit_code == 2 and "Not marked: bob, 06. no notebook" in done.stdout and "ada" in done.stdout
+
+
+def test_marks_of_groups_whose_cells_differ_are_told_as_json(tmp_path, monkeypatch):
+    marks = [Mark("06-group-1", "ada", {"check-f": 1.0}, {"check-f": 1.0}), Mark("06", "bob", {"g": 0.0}, {"g": 1.0})]
+    monkeypatch.setattr(nbgrader_course, "marked", lambda *_: Marking(marks, {}))
+    ada, bob = json.loads(run("grade", "6", "--out", tmp_path, "--json"))["marks"]
+    assert "g" not in ada and "check-f" not in bob
 
 
 def test_reset(small_book):

@@ -10,7 +10,7 @@ from classroom.conftest import ROOT, answers_of, read
 
 from cxrtutor.classroom.assignments import make_assignment
 from cxrtutor.classroom.exercises import exercises
-from cxrtutor.classroom.nbgrader_course import mark_table, marked
+from cxrtutor.classroom.nbgrader_course import mark_rows, marked
 from cxrtutor.errors import InputError
 
 CHAPTER = ROOT / "chapters" / "00-how-to-use-this-book.ipynb"
@@ -53,7 +53,7 @@ def marking(course, released):
     broken.write_text("no notebook")
     patience = course / "nbgrader_config.py"
     patience.write_text(patience.read_text().replace("timeout = 60 ", "timeout = 5 "))
-    return marked(course)
+    return marked(course, "0")
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,8 @@ def test_every_wrong_answer_is_below_in_its_own_exercise(marks):
 
 
 def test_the_table_has_a_row_for_everybody(marks):
-    table = mark_table(list(marks.values())).set_index("student")
-    assert table.loc["solution", "points"] == table.loc["solution", "of"] == 2 * len(NAMES)
+    table = {row["student"]: row for row in mark_rows(list(marks.values()))}
+    assert table["solution"]["points"] == table["solution"]["of"] == 2 * len(NAMES)
     assert len(table) == ROUNDS + 4
 
 
@@ -115,9 +115,9 @@ def test_one_who_never_ends_or_hands_in_no_notebook_keeps_nobody_from_being_mark
 
 def test_nobody_to_mark_is_told(course, tmp_path):
     with pytest.raises(InputError, match="STUDENT/ASSIGNMENT"):
-        marked(tmp_path)
+        marked(tmp_path, "0")
     with pytest.raises(InputError, match="Nothing of nobody to mark"):
-        marked(course, ["nobody"])
+        marked(course, "0", ["nobody"])
 
 
 def test_nbgraders_own_words_are_passed_on(course):
