@@ -1,8 +1,8 @@
 """All that a class needs beside PyTorch and the packages of `wheels.txt`, in one file that unpacks and checks itself.
 
-In it are the book as Git has it (its records and the list of packages among it), the teaching set, and the features of
-its films and reports that the chapters use, each under the name by which the package finds it. Nothing else of a cache
-folder goes in: what was computed of real patients cannot.
+In it are the book as Git has it (its records and the list of packages among it), a copy of its chapters from which they
+are reset, the teaching set, and the features of its films and reports that the chapters use, each under the name by
+which the package finds it. Nothing else of a cache folder goes in: what was computed of real patients cannot.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -30,6 +30,8 @@ from ..errors import InputError
 from ..methods.config import load_config
 from ..methods.registry import method
 from . import unpack
+from .chapters import check_is_book
+from .reset import ORIGINALS
 
 LARGEST = 500_000_000
 """Bytes; what a class can fetch over one room's network, or carry on a stick."""
@@ -73,9 +75,10 @@ def make_bundle(repository: Path, folder: Path) -> Bundle:
         folder: for the bundle.
 
     Raises:
-        InputError: this is no checkout, the disk refuses, or the bundle came to more than `LARGEST`.
+        InputError: this is no checkout of the book, the disk refuses, or the bundle came to more than `LARGEST`.
     """
     commit, book = book_files(repository)
+    check_is_book(repository, "--repository")
     folders = class_folders(repository / "configs" / "teaching")
     kept = [path for place in folders for path in sorted(place.iterdir()) if path.is_file()]
     target = folder / f"cxrtutor-{__version__}.pyz"
@@ -132,6 +135,8 @@ def class_folders(recipes: Path) -> Iterator[Path]:
 def _contents(book: dict[str, bytes], kept: list[Path]) -> Iterator[tuple[str, bytes]]:
     for path, content in book.items():
         yield f"book/{path}", content
+        if PurePosixPath(path).parent.name == "chapters" and path.endswith(".ipynb"):
+            yield f"book/{ORIGINALS}/{PurePosixPath(path).name}", content
     for path in tqdm(kept, desc="packing", unit="file", disable=None, delay=5):
         yield f"home/{'/'.join(path.parts[-3:])}", path.read_bytes()
 

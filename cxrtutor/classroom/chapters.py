@@ -10,8 +10,8 @@ PARTS = ("chapters", "book", "configs")
 """The folders that make the book's source."""
 
 
-def check_is_book(source: Path) -> None:
-    """Make sure that a folder holds the book.
+def check_is_book(source: Path, option: str = "--book") -> None:
+    """Make sure that a folder holds the book; `option` is how a command line names it.
 
     Raises:
         InputError: it does not.
@@ -19,7 +19,8 @@ def check_is_book(source: Path) -> None:
     for part in PARTS:
         if not (source / part).is_dir():
             raise InputError(
-                f"No folder {part!r} in {source.absolute()}. Run this in the book's folder, or name it: --book FOLDER."
+                f"No folder {part!r} in {source.absolute()}. Run this in the book's folder, or name it: "
+                f"{option} FOLDER."
             )
 
 

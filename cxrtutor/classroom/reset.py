@@ -1,7 +1,7 @@
 """A chapter as it was, after the reader's version is put aside.
 
-The original is what git holds of the last commit, or, in a folder without git, the copy under `.originals` that whoever
-made the folder put there (`keep_originals`). The reader's version goes to `kept`, under a name that no other has.
+The original is the copy under `.originals` that whoever made the folder put there (`keep_originals`), or, where there
+is none, what git holds of the last commit. The reader's version goes to `kept`, under a name that no other has.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def reset_chapter(source: Path, number: str) -> Reset:
     """
     chapter = find_chapter(source, number)
     original, mine = _original(source, chapter), chapter.read_bytes()
-    if original == mine:
+    if original.splitlines() == mine.splitlines():  # git on Windows may end lines otherwise
         return Reset(chapter, None)
     kept = _free_name(source / KEPT, chapter)
     write_file(kept, mine)

@@ -1,7 +1,8 @@
 """Unpack a class's bundle, and check every file of it: `python cxrtutor-2026.11.pyz [FOLDER]`.
 
-This file is the bundle's `__main__`, so it needs nothing but Python. Files that are there already and right are left,
-so a copy that was stopped goes on; files that somebody has changed are left too, and named.
+This file is the bundle's `__main__`, so it needs nothing but Python. An older Python than the course's must be able to
+read it, down to 3.8, to say so. Files that are there already and right are left, so a copy that was stopped goes on;
+files that somebody has changed are left too, and named.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from typing import Any, BinaryIO
 
 MANIFEST = "manifest.json"
 """{"name": of the folder, "files": {path: [SHA-256, bytes]}}"""
+
+OLDEST = (3, 11)
+"""The Python that the package needs."""
 
 _BLOCK = 1 << 20
 
@@ -50,7 +54,7 @@ def unpack(archive: Path, folder: Path | None = None) -> tuple[Path, list[str]]:
 
     Args:
         archive: the bundle.
-        folder: where to; a new one beside you, named after the bundle, by default.
+        folder: where to; by default a new one in the current folder, named after the bundle.
 
     Returns:
         The folder, and the paths in it that hold something else than the bundle: they were left as they are.
@@ -110,17 +114,17 @@ def _copied(source: Any, target: BinaryIO | None) -> str:
 
 
 def next_steps(folder: Path, windows: bool) -> str:
-    """The commands that install what lies in `folder`, for this system's shell."""
+    """The commands that install what lies in `folder`, for this system's shell, with the Python that runs now."""
     folder = folder.resolve()
     book, python = folder / "book", ".venv\\Scripts\\python" if windows else ".venv/bin/python"
     pinned = (book / "requirements.txt").read_text(encoding="utf-8")
     pytorch = " ".join(re.findall(r"^(?:torch|torchvision)==[\w.]+", pinned, re.MULTILINE))
-    home = folder / "home"
+    home, call = folder / "home", "& " if windows else ""
     install = f"{python} -m pip install --no-deps"
     return "\n".join(
         [
             f'cd "{book}"',
-            "py -3.11 -m venv .venv" if windows else "python3 -m venv .venv",
+            f'{call}"{sys.executable}" -m venv .venv',
             f"{install} {pytorch} --index-url https://download.pytorch.org/whl/cpu",
             f"{install} --require-hashes -r wheels.txt",
             f"{install} --no-build-isolation -e .",
@@ -130,13 +134,28 @@ def next_steps(folder: Path, windows: bool) -> str:
     )
 
 
+def check_python() -> None:
+    """Make sure that the package will run on the Python that runs this.
+
+    Raises:
+        BundleError: it is too old.
+    """
+    if sys.version_info < OLDEST:
+        raise BundleError(
+            f"The course needs Python {OLDEST[0]}.{OLDEST[1]} or newer, and this is {sys.version.split()[0]} "
+            f"({sys.executable}). Install a newer one, and run this file with it."
+        )
+
+
 def main(arguments: Sequence[str] | None = None, archive: Path | None = None) -> int:
     """Unpack the bundle that this file lies in; the exit status is 0 if every file is the bundle's."""
     archive = archive or Path(__file__).parent
     parser = argparse.ArgumentParser(prog=f"python {archive.name}", description="Unpack this bundle and check it.")
     parser.add_argument("folder", nargs="?", type=Path, help="where to; a new folder here by default")
     try:
-        folder, different = unpack(archive, parser.parse_args(arguments).folder)
+        chosen = parser.parse_args(arguments).folder
+        check_python()
+        folder, different = unpack(archive, chosen)
     except BundleError as error:
         print(f"\nError: {error}", file=sys.stderr)
         return 2
@@ -145,7 +164,8 @@ def main(arguments: Sequence[str] | None = None, archive: Path | None = None) ->
         print("But these are not the bundle's, and were left. Rename them and run this again for the bundle's:")
         print("\n".join(f"  {path}" for path in different))
         return 1
-    print(f"Then, to install it (the README says the same, with reasons):\n\n{next_steps(folder, os.name == 'nt')}")
+    print("Then, to install it (book/teaching/class-of-forty.md says the same, with reasons):\n")
+    print(next_steps(folder, os.name == "nt"))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -15,6 +16,7 @@ from transfer.small_tasks import small_teaching_set
 
 from cxrtutor import __version__, store
 from cxrtutor.classroom import bundle, unpack
+from cxrtutor.classroom.reset import reset_chapter
 from cxrtutor.data.dataset import StudyDataset
 from cxrtutor.data.teaching.make import EDITIONS
 from cxrtutor.encoders import caching
@@ -30,15 +32,17 @@ NAME = f"cxrtutor-{__version__}"
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of a tiny book, one file of which has changed since the last commit."""
     folder = tmp_path_factory.mktemp("repository")
-    (folder / "chapters").mkdir()
-    (folder / "chapters" / "01.ipynb").write_text("{}")
+    for part in ("chapters", "book", "configs/teaching"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "page.md").write_text("text")
+    (folder / "chapters" / "01-one.ipynb").write_text("{}")
     (folder / "requirements.txt").write_text(
         "numpy==1\ntorch==2.1.0    # exact\ntorchvision==0.3\ntorchxrayvision==1\n"
     )
     git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *command], check=True)
-    (folder / "chapters" / "01.ipynb").write_text("a draft")
+    (folder / "chapters" / "01-one.ipynb").write_text("a draft")
     return folder
 
 
@@ -77,12 +81,16 @@ def test_a_bundle_holds_the_book_as_git_has_it_and_the_class_folders(made, tmp_p
     with zipfile.ZipFile(made.file) as archive:
         listed = json.loads(archive.read("manifest.json"))["files"]
         assert sorted(listed) == [
-            "book/chapters/01.ipynb",
+            "book/.originals/01-one.ipynb",
+            "book/book/page.md",
+            "book/chapters/01-one.ipynb",
+            "book/chapters/page.md",
+            "book/configs/teaching/page.md",
             "book/requirements.txt",
             f"home/data/{key}/card.json",
             f"home/features/{key}/depth-0.npy",
         ]
-        assert archive.read("book/chapters/01.ipynb") == b"{}", "the draft is not committed"
+        assert archive.read("book/chapters/01-one.ipynb") == b"{}", "the draft is not committed"
         assert all(hashlib.sha256(archive.read(path)).hexdigest() == digest for path, (digest, _) in listed.items())
         assert sorted(archive.namelist()) == sorted([*listed, "manifest.json", "__main__.py"])
     assert made.files == len(listed)
@@ -100,14 +108,38 @@ def test_a_bundle_unpacks_itself_where_nothing_but_python_is_installed(made, hom
     folder = tmp_path / NAME
     assert files_in(folder / "home" / "features") == files_in(home / "features")
     assert "torch==2.1.0 torchvision==0.3 --index-url" in ended.stdout and "torchxray" not in ended.stdout
+    assert f'"{sys.executable}" -m venv .venv' in ended.stdout
     assert f'CXRTUTOR_HOME="{folder / "home"}"' in ended.stdout and "--require-hashes -r wheels.txt" in ended.stdout
 
 
-def test_on_windows_the_commands_are_powershells(made, tmp_path):
+def test_on_windows_the_commands_are_powershells(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", r"C:\A Python\python.exe")
     folder, _ = unpack.unpack(made.file, tmp_path / "here")
     told = unpack.next_steps(folder, windows=True)
-    assert "py -3.11 -m venv .venv" in told and "$env:CXRTUTOR_HOME" in told and ".venv\\Scripts\\python" in told
+    assert '& "C:\\A Python\\python.exe" -m venv .venv' in told
+    assert "$env:CXRTUTOR_HOME" in told and ".venv\\Scripts\\python" in told
     assert "export" not in told and "bin/python" not in told
+
+
+def test_a_python_that_is_too_old_is_told_before_anything_is_unpacked(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(unpack, "OLDEST", (99, 1))
+    assert unpack.main([str(tmp_path / "here")], made.file) == 2
+    assert re.search(r"needs Python 99\.1 or newer, and this is 3\.", capsys.readouterr().err)
+    assert not (tmp_path / "here").exists()
+
+
+def test_an_old_python_can_read_what_tells_it_so():
+    ast.parse(Path(unpack.__file__).read_text(), feature_version=(3, 8))
+
+
+def test_a_chapter_is_reset_where_it_was_unpacked_though_it_lies_in_a_repository_of_the_readers(made, tmp_path):
+    book = unpack.unpack(made.file, tmp_path / "mine")[0] / "book"
+    (book / "chapters" / "01-one.ipynb").write_text("my answers")
+    git = ["git", "-C", tmp_path / "mine", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "mine"]):
+        subprocess.run([*git, *command], check=True)
+    assert reset_chapter(book, "1").kept is not None
+    assert (book / "chapters" / "01-one.ipynb").read_text() == "{}"
 
 
 def test_what_is_unpacked_is_found_by_the_package(made, tmp_path, monkeypatch):
@@ -118,7 +150,7 @@ def test_what_is_unpacked_is_found_by_the_package(made, tmp_path, monkeypatch):
 
 def test_a_copy_that_was_stopped_goes_on_and_touches_no_file_that_is_right(made, tmp_path):
     folder, _ = unpack.unpack(made.file, tmp_path / "here")
-    gone, kept = folder / "book" / "requirements.txt", folder / "book" / "chapters" / "01.ipynb"
+    gone, kept = folder / "book" / "requirements.txt", folder / "book" / "chapters" / "01-one.ipynb"
     content, when = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.unlink()
     assert unpack.unpack(made.file, folder) == (folder, [])
@@ -127,9 +159,9 @@ def test_a_copy_that_was_stopped_goes_on_and_touches_no_file_that_is_right(made,
 
 def test_work_of_the_reader_is_left_and_named(made, tmp_path, capsys):
     folder, _ = unpack.unpack(made.file, tmp_path / "here")
-    (mine := folder / "book" / "chapters" / "01.ipynb").write_text("my answers")
+    (mine := folder / "book" / "chapters" / "01-one.ipynb").write_text("my answers")
     assert unpack.main([str(folder)], made.file) == 1
-    assert mine.read_text() == "my answers" and "  book/chapters/01.ipynb\n" in capsys.readouterr().out
+    assert mine.read_text() == "my answers" and "  book/chapters/01-one.ipynb\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -205,4 +237,13 @@ def test_the_bundles_splits_are_splits():
 
 def test_where_there_is_no_checkout_the_error_says_so(home, tmp_path):
     with pytest.raises(InputError, match=r"no Git checkout.*--repository"):
+        bundle.make_bundle(tmp_path, tmp_path)
+
+
+def test_a_checkout_of_something_else_is_told(home, tmp_path):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / "page.md").write_text("no book")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], check=True)
+    with pytest.raises(InputError, match=r"No folder 'chapters'.*--repository FOLDER"):
         bundle.make_bundle(tmp_path, tmp_path)

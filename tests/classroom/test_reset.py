@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from classroom.conftest import ROOT
 
 from cxrtutor.classroom.chapters import find_chapter
 from cxrtutor.classroom.reset import keep_originals, reset_chapter
@@ -43,6 +44,22 @@ def test_what_the_reader_wrote_is_put_aside(book):
         done = reset_chapter(book, "06")
         assert done.chapter == chapter and chapter.read_text() == original
         assert done.kept == book / "kept" / f"06-small-{number}.ipynb" and done.kept.read_text() == mine
+
+
+def test_lines_that_git_ended_otherwise_are_no_change(book):
+    chapter = find_chapter(book, "06")
+    chapter.write_bytes(chapter.read_bytes().replace(b"\n", b"\r\n"))
+    assert reset_chapter(book, "06").kept is None
+    assert "*.ipynb text eol=lf" in (ROOT / ".gitattributes").read_text().splitlines()
+
+
+def test_a_readers_own_commits_are_not_the_original(with_git):
+    keep_originals(with_git)
+    original = find_chapter(with_git, "06").read_text()
+    find_chapter(with_git, "06").write_text("mine")
+    git(with_git, "commit", "-qam", "mine")
+    reset_chapter(with_git, "06")
+    assert find_chapter(with_git, "06").read_text() == original
 
 
 def test_what_was_not_changed_stays(book):

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 import cxrtutor
 from cxrtutor.classroom.contents import card
+from cxrtutor.classroom.reset import ORIGINALS
 from cxrtutor.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,11 @@ def test_every_command_that_is_named_exists(page):
         assert first in root.commands, first
         inner = getattr(root.commands[first], "commands", None)
         assert inner is None or second in inner, f"{first} {second}"
+
+
+def test_the_guide_to_marking_says_how_to_mark():
+    text = (ROOT / "book" / "teaching" / "marking-guide.md").read_text()
+    assert "cxrtutor class grade 06" in text and "`submitted/STUDENT/ASSIGNMENT/`" in text
 
 
 def test_pinned_pytorch_is_the_tested_one():
@@ -89,6 +95,8 @@ def test_the_container_copies_what_is_there_and_leaves_out_what_is_not_the_books
     for files in re.findall(r"^COPY --chown=reader (.+) \S+$", CONTAINER.read_text(), re.M):
         assert all((ROOT / file).exists() for file in files.split())
     assert {".git", ".venv", "_build", "data"} <= set((ROOT / ".dockerignore").read_text().split())
+    [after] = re.findall(r"^COPY --chown=reader \. \.\n(.+)", CONTAINER.read_text(), re.M | re.S)
+    assert f"RUN mkdir {ORIGINALS} && cp chapters/*.ipynb {ORIGINALS}\n" in after, "what chapters are reset from"
     [line] = re.findall(r"sed -n -E 's/(.+?)/\\1/p'", CONTAINER.read_text())
     found = re.findall(line.removesuffix(".*"), (ROOT / "requirements.txt").read_text(), re.M)
     assert [name for _, name in found] == ["torch", "torchvision"], "the same pattern that the image's shell uses"
