@@ -23,7 +23,7 @@ from ..errors import InputError
 _FENCE = r"^(?P<fence>`{3,})"
 _MARK = re.compile(
     _FENCE + r"\{(?P<kind>solution-start|solution-end|solution)\}[ ]*(?P<label>\S*)[^\n]*\n"
-    r"(?P<body>.*?)^(?P=fence)[ ]*(?:\n|\Z)",
+    r".*?^(?P=fence)[ ]*(?:\n|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 _EXERCISE = re.compile(
@@ -63,12 +63,11 @@ class Answer:
 
 @dataclass
 class Exercise:
-    """An exercise and its solution, as a notebook has them."""
+    """An exercise and the code of its solution, as a notebook has them."""
 
     label: str
     title: str
     text: str
-    prose: list[str] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
 
     def answers(self) -> list[Answer]:
@@ -125,14 +124,8 @@ def exercises(notebook: NotebookNode) -> list[Exercise]:
             continue
         if piece.solution_of not in found:
             raise InputError(f"There is a solution of {piece.solution_of!r}, but no exercise above it has this label.")
-        exercise = found[piece.solution_of]
         if piece.cell.cell_type == "code":
-            exercise.code.append(piece.cell.source)
-        elif mark := _MARK.fullmatch(piece.cell.source.strip() + "\n"):
-            if mark["kind"] == "solution":
-                exercise.prose.append(re.sub(r"\A(:\w+:.*\n)+", "", mark["body"]).strip())
-        else:
-            exercise.prose.append(piece.cell.source)
+            found[piece.solution_of].code.append(piece.cell.source)
     return list(found.values())
 
 

@@ -36,7 +36,6 @@ from ..store import new_folder, write_file
 from .chapters import check_is_book, find_chapter
 from .exercises import pieces
 
-SHOWN = ("slide", "subslide", "fragment", "-")
 TEMPLATE = Path(__file__).parent / "slides_template"
 MATHJAX_LEFT_OUT = (
     "a11y",
@@ -77,7 +76,7 @@ def with_outputs(chapter: Path, cache: Path) -> NotebookNode:
     """A chapter with its outputs: from the book's `cache` if it holds these very cells, else by running them.
 
     Raises:
-        InputError: a cell fails.
+        InputError: a cell fails, takes too long, or ends its kernel.
     """
     notebook = nbformat.read(chapter, as_version=4)
     if cache.is_dir():
@@ -88,11 +87,11 @@ def with_outputs(chapter: Path, cache: Path) -> NotebookNode:
         except KeyError:
             pass  # it was never built so, or has been changed since
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     try:
         return NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(chapter.parent)}}).execute()
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise InputError(f"{chapter} cannot be run, so that there is nothing to show:\n{error}") from error
 
 

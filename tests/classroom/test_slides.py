@@ -7,6 +7,8 @@ import re
 import nbformat
 import pytest
 from classroom.conftest import NOTEBOOKS, notebook_of, read, small_chapter
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 
 from cxrtutor.classroom import slides
@@ -142,6 +144,17 @@ def test_a_chapter_that_was_not_built_is_run_and_one_that_fails_is_told(tmp_path
     nbformat.write(notebook_of("# A", "#py\n1 / 0"), tmp_path / "y.ipynb")
     with pytest.raises(InputError, match=r"y\.ipynb cannot be run"):
         with_outputs(tmp_path / "y.ipynb", tmp_path / "none")
+
+
+@pytest.mark.parametrize("failure", [CellTimeoutError("600 s"), DeadKernelError("Kernel died")])
+def test_a_chapter_that_takes_too_long_or_ends_its_kernel_is_told(failure, tmp_path, monkeypatch):
+    def fail(client):
+        raise failure
+
+    nbformat.write(notebook_of("# A", "#py\n1"), tmp_path / "x.ipynb")
+    monkeypatch.setattr(NotebookClient, "execute", fail)
+    with pytest.raises(InputError, match=r"x\.ipynb cannot be run"):
+        with_outputs(tmp_path / "x.ipynb", tmp_path / "none")
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
