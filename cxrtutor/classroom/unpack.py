@@ -25,6 +25,12 @@ MANIFEST = "manifest.json"
 OLDEST = (3, 11)
 """The Python that the package needs."""
 
+OPEN = (
+    "lab --notebook-dir=. --config=book/lab/jupyter_config.json --LabApp.app_settings_dir=book/lab "
+    "--LabApp.default_url=/lab/tree/CONTENTS.md"
+)
+"""What Jupyter is told to open the book, as `make lab` does."""
+
 _BLOCK = 1 << 20
 
 
@@ -114,7 +120,7 @@ def _copied(source: Any, target: BinaryIO | None) -> str:
 
 
 def next_steps(folder: Path, windows: bool) -> str:
-    """The commands that install what lies in `folder`, for this system's shell, with the Python that runs now."""
+    """The commands that install what lies in `folder` and open it, for this system's shell, with the Python that runs now."""
     folder = folder.resolve()
     book, python = folder / "book", ".venv\\Scripts\\python" if windows else ".venv/bin/python"
     pinned = (book / "requirements.txt").read_text(encoding="utf-8")
@@ -130,6 +136,7 @@ def next_steps(folder: Path, windows: bool) -> str:
             f"{install} --no-build-isolation -e .",
             f'$env:CXRTUTOR_HOME = "{home}"' if windows else f'export CXRTUTOR_HOME="{home}"',
             f"{python} -m cxrtutor class check",
+            f"{python} -m jupyter {OPEN}",
         ]
     )
 
@@ -164,7 +171,7 @@ def main(arguments: Sequence[str] | None = None, archive: Path | None = None) ->
         print("But these are not the bundle's, and were left. Rename them and run this again for the bundle's:")
         print("\n".join(f"  {path}" for path in different))
         return 1
-    print("Then, to install it (book/teaching/class-of-forty.md says the same, with reasons):\n")
+    print("Then, to install and open it (book/teaching/class-of-forty.md says the same, with reasons):\n")
     print(next_steps(folder, os.name == "nt"))
     return 0
 

@@ -110,6 +110,12 @@ def test_a_bundle_unpacks_itself_where_nothing_but_python_is_installed(made, hom
     assert "torch==2.1.0 torchvision==0.3 --index-url" in ended.stdout and "torchxray" not in ended.stdout
     assert f'"{sys.executable}" -m venv .venv' in ended.stdout
     assert f'CXRTUTOR_HOME="{folder / "home"}"' in ended.stdout and "--require-hashes -r wheels.txt" in ended.stdout
+    assert f"bin/python -m jupyter {unpack.OPEN}" in ended.stdout
+
+
+def test_the_book_is_opened_as_make_lab_does():
+    recipe = (ROOT / "Makefile").read_text().replace("\\\n\t  ", "")
+    assert f"$(BIN)/jupyter {unpack.OPEN}\n" in recipe
 
 
 def test_on_windows_the_commands_are_powershells(made, tmp_path, monkeypatch):
