@@ -120,7 +120,7 @@ def _copied(source: Any, target: BinaryIO | None) -> str:
 
 
 def next_steps(folder: Path, windows: bool) -> str:
-    """The commands that install what lies in `folder` and open it, for this system's shell, with the Python that runs now."""
+    """The commands that install what lies in `folder` and open it, for this system's shell and the Python that runs."""
     folder = folder.resolve()
     book, python = folder / "book", ".venv\\Scripts\\python" if windows else ".venv/bin/python"
     pinned = (book / "requirements.txt").read_text(encoding="utf-8")
