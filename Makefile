@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help book lab test experiments bench clean student solutions slides assignment bundle
@@ -33,10 +34,9 @@ lab: $(INSTALLED) ## open the book in JupyterLab, at its table of contents
 test: $(INSTALLED) ## check everything: style, package, chapters, and the built site in a browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests --ignore=tests/book --cov
 	$(BIN)/cxrtutor data make
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest book chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
-	  -n 2 --dist loadfile
+	$(TWO_AT_A_TIME) tests --ignore=tests/book --cov
+	$(TWO_AT_A_TIME) book chapters --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 	$(BIN)/python book/build.py
 	$(BIN)/python -m pytest tests/book
 

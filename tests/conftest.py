@@ -28,10 +28,12 @@ settings.load_profile("course")
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """This session's cache folder, in which the quick teaching set is made once: `$CXRTUTOR_HOME`, or a new one."""
+    """The cache folder of all processes that test, with the quick teaching set: `$CXRTUTOR_HOME`, or a new one."""
     with pytest.MonkeyPatch.context() as patch:
         if "CXRTUTOR_HOME" not in os.environ:
-            patch.setenv("CXRTUTOR_HOME", str(tmp_path_factory.mktemp("home")))
+            folder = tmp_path_factory.getbasetemp()
+            of_all = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+            patch.setenv("CXRTUTOR_HOME", str(of_all / "home"))
         yield Path(os.environ["CXRTUTOR_HOME"])
 
 
