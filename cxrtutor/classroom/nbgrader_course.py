@@ -183,7 +183,7 @@ def _check(result: dict[str, Any], what: str) -> None:
     """Raise what nbgrader caught. It catches Ctrl-C too, and the next student's turn would come."""
     if result["success"]:
         return
-    if result.get("error", "").rstrip().endswith("KeyboardInterrupt"):
+    if (result.get("error") or "").rstrip().endswith("KeyboardInterrupt"):
         raise KeyboardInterrupt
     told = (result.get("log") or result.get("error") or "it gives no reason").strip()
     raise InputError(f"nbgrader failed at {what}:\n{told}")
