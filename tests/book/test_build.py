@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from jupyter_cache import get_cache
+from small_book import notebook
 
 from cxrtutor import guard
 
@@ -69,6 +72,37 @@ def test_a_renamed_file_counts_as_a_change(build):
     assert not build.OUTPUTS.exists()
 
 
+@pytest.fixture
+def notebooks(build, monkeypatch):
+    """The small book with three notebooks: one waits for what another does, and one fails."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shutil.rmtree(build.ROOT / "chapters")
+    waits = "import pathlib, time\nwhile not pathlib.Path('met').exists():\n    time.sleep(0.1)"
+    pages = {"book/waits": waits, "chapters/meets": "open('../book/met', 'x').close()", "chapters/fails": "1 / 0"}
+    for page, code in pages.items():
+        path = build.ROOT / f"{page}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(notebook(code))
+    (build.ROOT / "_config.yml").write_text("execute:\n  timeout: 60\n")
+    return {page: build.ROOT / f"{page}.ipynb" for page in pages}
+
+
+def test_notebooks_are_executed_two_at_a_time_and_kept_unless_they_fail(build, notebooks):
+    build.execute_notebooks()
+    kept = {page for page, path in notebooks.items() if build.is_kept(path, get_cache(build.OUTPUTS))}
+    assert kept == {"book/waits", "chapters/meets"}
+    build.execute_notebooks()  # to make 'met' twice would fail, and the notebook would no longer be kept
+    assert build.is_kept(notebooks["chapters/meets"], get_cache(build.OUTPUTS))
+
+
+def test_a_changed_notebook_is_executed_anew(build, notebooks):
+    build.execute_notebooks()
+    notebooks["chapters/meets"].write_text(notebook("2 + 2"))
+    assert not build.is_kept(notebooks["chapters/meets"], get_cache(build.OUTPUTS))
+    build.execute_notebooks()
+    assert build.is_kept(notebooks["chapters/meets"], get_cache(build.OUTPUTS))
+
+
 @pytest.mark.parametrize("free", [True, False])
 def test_a_site_that_must_not_be_published_says_so_loudly(build, monkeypatch, capfd, free):
     def small_site():
@@ -79,6 +113,8 @@ def test_a_site_that_must_not_be_published_says_so_loudly(build, monkeypatch, ca
 
     monkeypatch.setattr(build, "SITE", build.BUILD / "html")
     monkeypatch.setattr(build, "build_site", small_site)
+    for step in ("tell_kernels", "execute_notebooks"):
+        monkeypatch.setattr(build, step, lambda: None)
     assert build.main() == 0
     assert (build.SITE / build.WARNING_NAME).exists() is not free
     assert ("must not be published" in capfd.readouterr().err) is not free
