@@ -9,6 +9,7 @@ import pytest
 def page(request, small_book, browser):
     page = browser.new_page(color_scheme=request.param)
     page.goto((small_book / "_build" / "html" / "chapters" / "try.html").as_uri(), wait_until="networkidle")
+    page.locator("button.toggle-button").last.wait_for()  # what is folded is folded by a script
     yield page
     page.close()
 
