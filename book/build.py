@@ -27,6 +27,7 @@ from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from tqdm import tqdm
 
 from cxrtutor import guard
+from cxrtutor.classroom.setup_check import cores
 from cxrtutor.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,7 +82,7 @@ def tell_kernels() -> None:
         "PYTHONSTARTUP": str(MEASURE),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // AT_A_TIME)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // AT_A_TIME)))
 
 
 def execute_notebooks() -> None:
@@ -89,15 +90,16 @@ def execute_notebooks() -> None:
     kept = get_cache(OUTPUTS)
     paths = [path for folder in ("book", "chapters") for path in sorted((ROOT / folder).glob("*.ipynb"))]
     missing = [path for path in paths if not is_kept(path, kept)]
+    timeout = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["execute"]["timeout"]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         try:
-            begun = {pool.submit(executed, path): path for path in missing}
+            begun = {pool.submit(executed, path, timeout): path for path in missing}
             for ended in tqdm(as_completed(begun), "executing notebooks", len(missing), disable=not missing):
                 if ended.exception() is None and (done := ended.result()).err is None:
                     bundle = CacheBundleIn(done.nb, str(begun[ended]), data={"execution_seconds": done.time})
                     kept.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -110,9 +112,8 @@ def is_kept(path: Path, kept: JupyterCacheBase) -> bool:
     return True
 
 
-def executed(path: Path) -> ExecutionResult:
-    """A notebook with its outputs, or with the error that ended it."""
-    timeout = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["execute"]["timeout"]
+def executed(path: Path, timeout: int) -> ExecutionResult:
+    """A notebook with its outputs, or with the error that ended it; a cell may take `timeout` seconds."""
     return single_nb_execution(nbformat.read(path, as_version=4), str(path.parent), timeout, allow_errors=False)
 
 
