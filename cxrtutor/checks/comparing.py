@@ -27,9 +27,20 @@ def same(given: Any, wanted: Any, tolerance: float = 1e-5) -> bool:
     return np.allclose(given.astype(float), wanted.astype(float), rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
+class NoArray(ValueError):
+    """An answer is a list whose rows differ in length, where an array is wanted."""
+
+
 def as_array(value: Any) -> np.ndarray:
-    """A number, array or tensor as a NumPy array; a tensor may carry gradients."""
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    """A number, array, tensor or list as a NumPy array; a tensor may carry gradients.
+
+    Raises:
+        NoArray: if it is a list whose rows differ in length.
+    """
+    try:
+        return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    except ValueError:
+        raise NoArray(f"the rows of {brief(value)} differ in length") from None
 
 
 def difference(given: Any, wanted: Any, arguments: tuple) -> str:

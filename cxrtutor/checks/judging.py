@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cxrtutor.checks.comparing import as_array, difference, same
+from cxrtutor.checks.comparing import NoArray, as_array, difference, same
 
 Slips = Callable[[Callable[..., Any]], Iterator[tuple[bool, str]]]
 Fresh = Callable[[np.random.Generator], tuple]
@@ -70,6 +70,8 @@ class Exercise:
             )
         try:
             return self._judge(answer)
+        except NoArray as error:
+            return Verdict(False, f"Your function gives what is no array: {error}.")
         except Exception as error:  # The reader's code may raise anything; each kind is an answer to them.
             notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
             return Verdict(False, f"Your function raised {_told(error)}.{notes}")

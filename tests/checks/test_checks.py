@@ -189,6 +189,12 @@ def test_a_wrong_shape_is_named(doubled):
     assert "shape (1, 2) where (2,)" in doubled(lambda x: 2 * x if np.ndim(x) == 0 else 2 * x[None]).message
 
 
+def test_rows_of_different_lengths_are_no_error_of_the_function(doubled):
+    assert doubled(lambda x: [[1.0], [2.0, 3.0]]).message == (
+        "Your function gives what is no array: the rows of [[1.0], [2.0, 3.0]] differ in length."
+    )
+
+
 def test_nothing_returned_is_noticed(doubled):
     assert "forget `return`" in doubled(lambda x: None).message
     assert "forget `return`" in check.is_denied(lambda sentence, finding: None).message
