@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -56,30 +56,47 @@ def test_a_record_that_is_drawn_can_be_made_again(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    record = recorded(drawn, RECORDS)
+    before = figures(recorded(drawn, RECORDS))
+    seeds = [figures(recorded(one, RECORDS)) for one in TRIALS.values() if of_one_run(one, drawn)]
     threads = torch.get_num_threads()
     request.addfinalizer(lambda: torch.set_num_threads(threads))
     # The order of summation depends on the number of threads, and over a whole training it matters like another seed.
-    torch.set_num_threads(int(record.about["machine"].split()[-2]))
+    torch.set_num_threads(int(recorded(drawn, RECORDS).about["machine"].split()[-2]))
     # The set and the features stay where they are; a run that was trained on this machine before must not be found.
     for kind in ("data", "features"):
         (shared_home / kind).mkdir(parents=True, exist_ok=True)
         (tmp_path / kind).symlink_to(shared_home / kind)
     monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path))
-    again = recorded(drawn, RECORDS, rerun=True)
-    for what, metric, before, after in compared(record, again):
-        limits, value = interval(before, metric), interval(after, metric, resamples=1).value
-        # As wide again: another processor sums in another order too. Where all is near nothing, so is the interval.
-        most = max(limits.high - limits.low, LEAST)
-        assert abs(value - limits.value) <= most, (
-            f"{drawn.file}, {what}: {metric} was {limits} and is {value:.3f} today"
-        )
+    again = figures(recorded(drawn, RECORDS, rerun=True))
+    for name, result in before.items():
+        limits, today = interval(result, name.metric), value(again, name)
+        # Another processor, or a quicker program, sums in another order too, which matters like another seed: that may
+        # be as much as the seeds differ where there are several. Where all is near nothing, so is the interval.
+        other_seeds = [value(one, name) for one in seeds]
+        most = max(2 * (limits.high - limits.low), max(other_seeds) - min(other_seeds), LEAST)
+        assert abs(today - limits.value) <= most, f"{drawn.file}, {name}: was {limits} and is {today:.3f} today"
 
 
-def compared(record: Record, again: Record) -> Iterator[tuple[str, str, Result | Repeats, Result | Repeats]]:
-    """What of two records is held against each other: its name, a metric, and the two results."""
-    for metric in ("cnr", "pointing"):
-        for split in {"test"} & set(record.measurements) or record.measurements:
-            yield split, metric, record.measurements[split], again.measurements[split]
-    for case, repeats in record.transfer.items():
-        yield case, task_named(case.split(", ")[0]).metric, repeats, again.transfer[case]
+class Name(NamedTuple):
+    """What a figure is of: a split or a case of transfer, and a metric."""
+
+    what: str
+    metric: str
+
+
+def figures(record: Record) -> dict[Name, Result | Repeats]:
+    """What of a record is held against that of another."""
+    splits = {"test"} & set(record.measurements) or record.measurements
+    found = {Name(split, metric): record.measurements[split] for split in splits for metric in ("cnr", "pointing")}
+    return found | {
+        Name(case, task_named(case.split(", ")[0]).metric): repeats for case, repeats in record.transfer.items()
+    }
+
+
+def value(figures_of: dict[Name, Result | Repeats], name: Name) -> float:
+    return interval(figures_of[name], name.metric, resamples=1).value
+
+
+def of_one_run(one: Trial, other: Trial) -> bool:
+    """Whether two trials differ in their seed alone."""
+    return (one.experiment, one.run) == (other.experiment, other.run)
