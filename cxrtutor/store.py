@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -140,6 +141,39 @@ def write_file(target: Path, content: bytes | str) -> None:
     """
     with new_file(target) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def held(folder: Path, doing: str) -> Iterator[None]:
+    """Hold `folder` while something is made in place there; whoever wants to make the same waits, and then finds it.
+
+    A process that dies lets go. On a file system that knows no locks nobody waits.
+
+    Args:
+        folder: of what is made; it is there afterwards.
+        doing: what to say that the other does, to whoever waits at a terminal.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".held")
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            if sys.stderr.isatty():
+                print(f"Another process {doing}; waiting for it.", file=sys.stderr)
+            lock.acquire(poll_interval=0.2)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def clear_partial_files(folder: Path) -> None:

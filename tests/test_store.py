@@ -3,7 +3,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,6 +98,49 @@ def test_the_first_of_two_racing_writers_wins(home):
             (fast / "who").write_text("fast")
     assert (target / "who").read_text() == "fast"
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+from cxrtutor import store
+with store.held(Path(sys.argv[1]), "holds it"):
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_is_held_is_waited_for_until_its_holder_lets_go(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    order = []
+
+    def wait():
+        with store.held(tmp_path / "run", "trains it"):
+            order.append("second")
+
+    with store.held(tmp_path / "run", "trains it"):
+        second = threading.Thread(target=wait)
+        second.start()
+        second.join(0.5)
+        order.append("first")
+    second.join(10)
+    assert order == ["first", "second"]
+    assert capsys.readouterr().err == "Another process trains it; waiting for it.\n"
+
+
+def test_a_process_that_dies_lets_go(tmp_path):
+    subprocess.run([sys.executable, "-c", DIES, tmp_path], check=False)
+    assert (tmp_path / ".held").exists()
+    with store.held(tmp_path, "holds it"):
+        pass
+
+
+def test_where_a_file_system_knows_no_locks_nobody_waits(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with store.held(tmp_path, "holds it"), store.held(tmp_path, "holds it"):
+        pass
 
 
 def test_a_folder_is_replaced_whole(tmp_path):

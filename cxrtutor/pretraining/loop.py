@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,8 @@ def pretrain(
     """Train what `config` asks for, or load it where it was trained before.
 
     An interrupted run goes on from its last checkpoint and yields what an uninterrupted one would have. So does one
-    that goes on with more processes, or fewer, but for rounding (and what dropout draws).
+    that goes on with more processes, or fewer, but for rounding (and what dropout draws). Where another program trains
+    the same run already, as two notebooks may that are open at once, this one waits and finds it.
 
     Args:
         config: the run; `methods.config.load_config` reads one from a file.
@@ -107,9 +108,17 @@ def pretrain(
         return run
     with stop_request() as stop:
         processes = fabric(accelerator, devices, nodes, config.optimization.precision)
+        launch(processes)
         clock = CheckpointClock(checkpoint_every, checkpoint_minutes)
-        _Trainer(config, run, processes, clock, stop, tensorboard, progress).train()
+        with _held(run, processes):
+            if not processes.broadcast(run.finished):
+                _Trainer(config, run, processes, clock, stop, tensorboard, progress).train()
     return run
+
+
+def _held(run: Run, processes: Fabric) -> AbstractContextManager[None]:
+    """While these processes train a run no others do: they would write into one log. The first holds it for all."""
+    return store.held(run.folder, "trains the same run") if processes.is_global_zero else nullcontext()
 
 
 def _check_training_text(config: RunConfig) -> None:
@@ -165,7 +174,6 @@ class _Trainer:
         self.tensorboard, self.progress = tensorboard, progress
         self._checkpoints = run.folder / "checkpoint"
         options = config.optimization
-        launch(self.fabric)
         if self.fabric.is_global_zero:
             self._begin()
         self.fabric.seed_everything(config.seed, verbose=False)

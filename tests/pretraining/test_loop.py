@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,6 +175,25 @@ class TestLookingBack:
         monkeypatch.setattr(loop, "_Trainer", None)
         again = pretrain(small_config(data))
         assert again.folder == run.folder and again.result == run.result
+
+    def test_a_run_that_another_program_trains_is_waited_for(
+        self, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        step, trained, found = loop._Trainer._step, [], []
+        another = threading.Thread(target=lambda: found.append(pretrain(small_config(data), progress=False)))
+
+        def first_lets_another_come(trainer: Any, index: int, *rest: Any) -> Any:
+            trained.append(index)
+            if len(trained) == 1:
+                another.start()
+                another.join(1)  # as far as it comes
+            return step(trainer, index, *rest)
+
+        monkeypatch.setattr(loop._Trainer, "_step", first_lets_another_come)
+        run = pretrain(small_config(data))
+        another.join(60)
+        assert trained == list(range(STEPS)) == [entry["step"] - 1 for entry in run.log()]
+        assert [one.folder for one in found] == [run.folder]
 
     @pytest.mark.parametrize("change", ["seed", "rate", "data", "loop"])
     def test_whatever_decides_a_run_gives_it_a_folder_of_its_own(
