@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -158,7 +158,8 @@ def held(folder: Path, doing: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / ".held")
+    file = folder / ".held"
+    lock = FileLock(file)
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -173,6 +174,8 @@ def held(folder: Path, doing: str) -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError):  # Windows keeps an open file
+            file.unlink()  # while it is held: whoever gets hold of a file that is gone tries again with a new one
         lock.release()
 
 

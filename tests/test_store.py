@@ -132,6 +132,7 @@ def test_a_process_that_dies_lets_go(tmp_path):
     assert (tmp_path / ".held").exists()
     with store.held(tmp_path, "holds it"):
         pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_a_file_system_knows_no_locks_nobody_waits(tmp_path, monkeypatch):
