@@ -92,6 +92,9 @@ def test_a_tagged_cell_is_taken_at_its_word(slide_type):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_notebook_makes_slides_without_solutions_and_without_marks_of_its_markup(path):
     source = read(path)
+    for cell in source.cells:
+        if cell.cell_type == "code":  # as in the book that was built
+            cell.outputs = [new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"})]
     made = slides_of(source)
     nbformat.validate(made)
     solutions = {piece.cell.source for piece in pieces(source) if piece.solution_of and len(piece.cell.source) > 40}
