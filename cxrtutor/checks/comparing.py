@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def as_array(value: Any) -> np.ndarray:
     try:
         return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     except ValueError:
-        raise NoArray(f"the rows of {brief(value)} differ in length") from None
+        raise NoArray(f"the rows of {reprlib.repr(value)} differ in length") from None
 
 
 def difference(given: Any, wanted: Any, arguments: tuple) -> str:

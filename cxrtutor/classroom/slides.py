@@ -221,7 +221,7 @@ def _slides_of_code(cell: NotebookNode) -> list[NotebookNode]:
         return [_typed(cell, "subslide")]
     if not cell.outputs:
         return []
-    cell.metadata["tags"] = list({*tags, "hide-input"})  # a tag stands once
+    cell.metadata["tags"] = sorted({*tags, "hide-input"})  # a tag stands once
     if not figure:
         return [_typed(cell, "fragment")]
     _describe(cell)
