@@ -18,7 +18,7 @@ from tqdm import tqdm
 from .. import store
 from ..data.prepared import read_card
 from ..data.processes import ProcessEndedError, in_processes
-from ..data.sets import studies_are_made
+from ..data.sets import open_studies, studies_are_made
 from ..errors import InputError
 from ..evaluation.measurements import METRICS
 from ..methods.config import Strict, read_yaml, validated
@@ -114,6 +114,8 @@ class Benchmark:
         there = self.records(folder)
         missing = [trial for trial in self.all_trials() if trial.file not in there]
         _make_teaching_sets(missing, workers)
+        if workers > 1:
+            _encode(missing)
         with tqdm(total=len(missing), desc="trials", unit="trial", disable=None) as progress:
             if workers > 1:
                 _run_in_processes(_by_training(missing), folder, workers, progress)
@@ -249,6 +251,36 @@ def _make_teaching_sets(trials: Sequence[Trial], workers: int) -> None:
     for name, edition in sorted(own | {trial.measured_on for trial in trials}):
         if name == "teaching":
             make_teaching_set(edition, max(workers, 2))
+
+
+def _encode(trials: Sequence[Trial]) -> None:
+    """What frozen encoders give of the films and reports that these trials train on, and of the films that they are
+    measured on: once and with all threads, before several processes would each compute it for themselves."""
+    from ..encoders.caching import text_source
+    from ..methods.registry import method
+    from ..pretraining.masking import MaskedImages
+
+    for alike in _by_recipe(trials):
+        config, data = alike[0].config, alike[0].config.data
+        model = method(config.method).model(config)
+        for split, copies in (("train", None), ("validation", 1)):
+            studies = open_studies(data.set, split, data.edition)
+            model.image_source(studies)
+            MaskedImages.of(model, studies, copies)
+            if not model.text_encoder.trainable:
+                text_source(model.text_encoder, studies)
+        for (name, edition), split in {(trial.measured_on, split) for trial in alike for split in trial.splits}:
+            model.image_source(open_studies(name, split, edition))
+
+
+def _by_recipe(trials: Sequence[Trial]) -> Iterable[list[Trial]]:
+    """Trials whose trainings differ by their seeds alone."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.stage == "trained":
+            recipe = trial.config.model_copy(update={"seed": 0})
+            groups.setdefault(store.content_key(run_key(recipe)), []).append(trial)
+    return groups.values()
 
 
 def _by_training(trials: Sequence[Trial]) -> list[list[Trial]]:

@@ -258,7 +258,7 @@ def cached_texts(encoder: TextEncoder, studies: Studies) -> CachedTexts:
     tables = {table: torch.from_numpy(_mapped(folder / f"{table}.npy")) for table in encoder.tables}
     return CachedTexts(
         encoder,
-        EncodedPassages(tables["words"], tables["sentences"], tables.get("cls"), tables.get("attention"), layout),
+        EncodedPassages(**tables, layout=layout),
         np.load(folder / "members.npy"),
         np.load(folder / "member_offsets.npy"),
     )

@@ -178,7 +178,8 @@ class EfficientNetLite(ImageEncoder):
     def levels(
         self, pyramid: tuple[Tensor, ...], hidden: Bool[Tensor, "batch rows columns"] | None = None
     ) -> ImageFeatures:
-        stride_8, stride_16, stride_32 = (each.float() for each in pyramid)
+        # Channels last here too: the heads' convolutions on CPUs, forward and backward, took .8 of the time.
+        stride_8, stride_16, stride_32 = (each.to(torch.float32, memory_format=torch.channels_last) for each in pyramid)
         coarser = [interpolate(each, stride_8.shape[2:], mode="bilinear") for each in (stride_16, stride_32)]
         deep = torch.cat([stride_8, *coarser], dim=1)
         visible = _visible(hidden, deep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -98,16 +99,24 @@ class EncodedPassages:
     Attributes:
         words: of all words.
         sentences: of all sentences; zero for one without words.
+        layout: which rows are whose.
         cls: of every passage's [CLS], zero where it has no words; None where no report is made of it.
         attention: how much its passage's [CLS] attends to every word; None where nobody asked for it.
-        layout: which rows are whose.
     """
 
     words: Float[Tensor, "words dim"]
     sentences: Float[Tensor, "sentences dim"]
-    cls: Float[Tensor, "passages dim"] | None
-    attention: Float[Tensor, "words 1"] | None
     layout: Layout
+    cls: Float[Tensor, "passages dim"] | None = None
+    attention: Float[Tensor, "words 1"] | None = None
+
+    def tables_of(self, passage: int) -> dict[str, Float[Tensor, "_ _"]]:
+        """The rows of one passage, of every table that there is, by its name."""
+        words = slice(*self.layout.word_offsets[passage : passage + 2])
+        sentences = slice(*self.layout.sentence_offsets[passage : passage + 2])
+        rows = {"words": words, "sentences": sentences, "cls": slice(passage, passage + 1), "attention": words}
+        tables = {name: getattr(self, name) for name in rows}
+        return {name: table[rows[name]] for name, table in tables.items() if table is not None}
 
 
 class TextEncoder(Encoder):
@@ -130,6 +139,10 @@ class TextEncoder(Encoder):
     block = 16
     """So many passages go through the network together."""
 
+    remembered = 512
+    """So many prompts a frozen encoder has read last and need not read again: an evaluation asks the same ones of image
+    after image."""
+
     def __init__(
         self,
         name: str,
@@ -144,6 +157,7 @@ class TextEncoder(Encoder):
         self.pieces = pieces
         self.pooling = pooling
         self.cls_attention = cls_attention
+        self._prompts: OrderedDict[str, tuple[Passage, dict[str, Tensor]]] = OrderedDict()
 
     @property
     def dim(self) -> int:
@@ -173,14 +187,6 @@ class TextEncoder(Encoder):
         """The network's layers."""
         return list(self.network.encoder.layer)
 
-    def check_prompt(self, prompt: str) -> None:
-        """Make sure that a prompt can be encoded whole.
-
-        Raises:
-            InputError: the prompt holds no word, or more pieces than the encoder takes.
-        """
-        self.pieces.check_prompt(prompt)
-
     def forward(self, reports: Sequence[Sequence[str]]) -> TextFeatures:
         """Features of reports, each given as its sentences.
 
@@ -189,6 +195,20 @@ class TextEncoder(Encoder):
         """
         distinct, members = self.passages(reports)
         return self.assemble(self.encode(self.pieces.passages(distinct)), members)
+
+    def prompts(self, prompts: Sequence[str]) -> TextFeatures:
+        """Features of prompts, each of them a report of one sentence: what `forward` gives of these.
+
+        Raises:
+            InputError: a prompt holds no word, or more pieces than the encoder takes.
+        """
+        for prompt in prompts:
+            if prompt not in self._prompts:
+                self.pieces.check_prompt(prompt)
+        if self.trainable:
+            return self([[prompt] for prompt in prompts])
+        distinct, members = self.passages([[prompt] for prompt in prompts])
+        return self.assemble(self._remembered([prompt for (prompt,) in distinct]), members)
 
     def passages(self, reports: Sequence[Sequence[str]]) -> tuple[list[tuple[str, ...]], list[Int[np.ndarray, " _"]]]:
         """The distinct passages of some reports, and which of them each report is made of."""
@@ -217,8 +237,24 @@ class TextEncoder(Encoder):
         # Not under autocast for a frozen encoder: on CPUs it refuses to concatenate half precision.
         with self._computing():
             vectors = {table: _unsorted(torch.cat(parts[table]), places[table]) for table in self.tables}
-        further = vectors.get("cls"), vectors.get("attention")
-        return EncodedPassages(vectors["words"], vectors["sentences"], *further, layout)
+        return EncodedPassages(**vectors, layout=layout)
+
+    def _remembered(self, prompts: Sequence[str]) -> EncodedPassages:
+        """The vectors of prompts, of which only those are encoded that were not asked for lately."""
+        new = [prompt for prompt in prompts if prompt not in self._prompts]
+        passages = self.pieces.passages([(prompt,) for prompt in new])
+        encoded = self.encode(passages)
+        for number, (prompt, passage) in enumerate(zip(new, passages, strict=True)):
+            self._prompts[prompt] = passage, encoded.tables_of(number)
+        for prompt in prompts:
+            self._prompts.move_to_end(prompt)
+        asked = [self._prompts[prompt] for prompt in prompts]
+        while len(self._prompts) > self.remembered:
+            self._prompts.popitem(last=False)
+        rows = {name: [getattr(encoded, name)[:0], *(own[name] for _, own in asked)] for name in self.tables}
+        with self._computing():  # for the reason that `encode` has
+            tables = {name: torch.cat([each.to(self.device) for each in parts]) for name, parts in rows.items()}
+        return EncodedPassages(**tables, layout=Layout.of([passage for passage, _ in asked]))
 
     def encode_blocks(
         self, passages: Sequence[Passage]

@@ -244,9 +244,7 @@ class AlignedModel(nn.Module):
         return self._projected_prompts(prompts).report
 
     def _projected_prompts(self, prompts: Sequence[str]) -> TextFeatures:
-        for prompt in prompts:
-            self.text_encoder.check_prompt(prompt)
-        return self.text_projection(self.text_encoder([[prompt] for prompt in prompts]))
+        return self.text_projection(self.text_encoder.prompts(prompts))
 
     @torch.no_grad()
     def similarity_maps(

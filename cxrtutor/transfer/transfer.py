@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -61,31 +61,9 @@ def transfer(
     Raises:
         InputError: there is no such task, the set does not fit it, or it cannot be done in this way.
     """
-    task = task_named(task) if isinstance(task, str) else task
-    check(task, labels=labels, shots=shots, draw=draw, fine_tune=fine_tune, steps=steps, decoder=decoder)
-    train, test = (task.examples(data, split, edition) for split in ("train", "test"))
-    if decoder == segmentation.usual_decoder([representation]):
-        decoder = None  # as if nobody had chosen; so what is kept is found either way
-    chosen = {name: value for name, value in {"steps": steps, "decoder": decoder}.items() if value is not None}
-    asked_for = {
-        "settings": settings(task.kind),
-        "representation": representation.key,
-        "train": train.key,
-        "test": test.key,
-        "labels": float(labels),  # 1 is 1.0
-        "shots": shots,
-        "draw": 0 if _is_determined(task, labels, shots) else draw,
-        "fine_tune": fine_tune,
-        **chosen,
-    }
-    file = store.place("transfer", asked_for) / "result.json"
-    if not file.is_file():
-        shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
-        result = _computed(task.kind, representation, shown, test, fine_tune, draw, chosen)
-        with store.new_folder(file.parent) as partial:
-            (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
-    # What is kept is rounded; so the first call gives what the second will.
-    return result_of(task.kind, json.loads(file.read_text()))
+    asked = {"labels": labels, "shots": shots, "fine_tune": fine_tune, "steps": steps, "decoder": decoder}
+    [result] = _of_draws([draw], task, representation, data=data, edition=edition, **asked)
+    return result
 
 
 def check(
@@ -145,8 +123,7 @@ def repeated(
     """
     task = task_named(task) if isinstance(task, str) else task
     number = min(draws, 1) if _is_determined(task, labels, shots) else draws
-    results = (transfer(task, representation, labels=labels, shots=shots, draw=one, **how) for one in range(number))
-    return Repeats(tuple(results))
+    return Repeats(_of_draws(range(number), task, representation, labels=labels, shots=shots, **how))
 
 
 def settings(kind: Kind) -> dict[str, Any]:
@@ -166,6 +143,52 @@ def result_of(kind: Kind, content: Any) -> Result:
         InputError: it is something else.
     """
     return _RESULTS[kind].from_json(content)
+
+
+def _of_draws(
+    draws: Iterable[int],
+    task: Task | str,
+    representation: Representation,
+    *,
+    data: str = "teaching",
+    edition: str = "full",
+    labels: float = 1.0,
+    shots: int | None = None,
+    fine_tune: bool = False,
+    steps: int | None = None,
+    decoder: Decoder | None = None,
+) -> tuple[Result, ...]:
+    """The results of `transfer` for some draws, of which all see the examples that are read once."""
+    task, draws = task_named(task) if isinstance(task, str) else task, tuple(draws)
+    for draw in draws:
+        check(task, labels=labels, shots=shots, draw=draw, fine_tune=fine_tune, steps=steps, decoder=decoder)
+    train, test = (task.examples(data, split, edition) for split in ("train", "test"))
+    if decoder == segmentation.usual_decoder([representation]):
+        decoder = None  # as if nobody had chosen; so what is kept is found either way
+    chosen = {name: value for name, value in {"steps": steps, "decoder": decoder}.items() if value is not None}
+    asked_for = {
+        "settings": settings(task.kind),
+        "representation": representation.key,
+        "train": train.key,
+        "test": test.key,
+        "labels": float(labels),  # 1 is 1.0
+        "shots": shots,
+        "fine_tune": fine_tune,
+        **chosen,
+    }
+
+    def kept(draw: int) -> Result:
+        key = asked_for | {"draw": 0 if _is_determined(task, labels, shots) else draw}
+        file = store.place("transfer", key) / "result.json"
+        if not file.is_file():
+            shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
+            result = _computed(task.kind, representation, shown, test, fine_tune, draw, chosen)
+            with store.new_folder(file.parent) as partial:
+                (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
+        # What is kept is rounded; so the first call gives what the second will.
+        return result_of(task.kind, json.loads(file.read_text()))
+
+    return tuple(kept(draw) for draw in draws)
 
 
 def _is_determined(task: Task, labels: float, shots: int | None) -> bool:

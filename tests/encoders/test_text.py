@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ REPORTS = [
     ["No pneumothorax."],
 ]
 LONGEST = 17  # words of the third report
+OF_CLS = Pooling(layers=1, words="sum", sentences="cls", report="sentences")
 
 
 @pytest.fixture(scope="module")
@@ -332,11 +334,58 @@ def test_the_identity_holds_every_setting(minilm: TextEncoder, whole_reports: Te
 
 
 def test_prompts_are_checked(minilm: TextEncoder):
-    minilm.check_prompt("left pleural effusion")
-    with pytest.raises(InputError, match="no words"):
-        minilm.check_prompt(" ")
-    with pytest.raises(InputError, match="the encoder takes 254"):
-        minilm.check_prompt("left " * 255)
+    minilm.prompts(["left pleural effusion"])
+    for _ in range(2):  # what was refused is refused again
+        with pytest.raises(InputError, match="no words"):
+            minilm.prompts(["left pleural effusion", " "])
+        with pytest.raises(InputError, match="the encoder takes 254"):
+            minilm.prompts(["left " * 255])
+
+
+class TestRememberedPrompts:
+    ASKED = (["a mass", "Small left pleural effusion.", "a mass"], ["edema", "a mass"], [], ["edema"])
+
+    def test_are_what_reports_of_one_sentence_are(self):
+        for options in ({}, {"context": "report", "cls_attention": True}, {"pooling": OF_CLS}):
+            encoder = text_encoder("minilm", **options)
+            for prompts in self.ASKED:
+                assert_same(encoder.prompts(prompts), encoder([[prompt] for prompt in prompts]))
+
+    def test_are_read_once(self, monkeypatch: pytest.MonkeyPatch):
+        encoder = text_encoder("minilm")
+        read = noted_rows(encoder, monkeypatch)
+        for prompts in self.ASKED:
+            encoder.prompts(prompts)
+        assert read == ["a mass", "Small left pleural effusion.", "edema"]
+
+    def test_are_those_asked_for_last(self, monkeypatch: pytest.MonkeyPatch):
+        encoder = text_encoder("minilm")
+        monkeypatch.setattr(encoder, "remembered", 2)
+        read = noted_rows(encoder, monkeypatch)
+        for prompts in (["one", "two"], ["one"], ["three"], ["one"], ["two"], ["four", "five", "six"]):
+            assert len(encoder.prompts(prompts).report) == len(prompts)
+        assert read == ["one", "two", "three", "two", "four", "five", "six"]
+
+    def test_a_trained_encoder_reads_them_anew(self):
+        encoder = text_encoder("minilm", trainable=True).eval()
+        before = encoder.prompts(["a mass"]).report
+        assert before.requires_grad
+        with torch.no_grad():
+            encoder.network.embeddings.word_embeddings.weight.mul_(2)
+        assert not torch.allclose(encoder.prompts(["a mass"]).report, before)
+
+
+def noted_rows(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that will hold the texts that an encoder cuts to be read."""
+    texts: list[str] = []
+    cut = encoder.pieces.passages
+    pieces = SimpleNamespace(
+        passages=lambda given: texts.extend(text for (text,) in given) or cut(given),
+        check_prompt=encoder.pieces.check_prompt,
+        context=encoder.pieces.context,
+    )
+    monkeypatch.setattr(encoder, "pieces", pieces)
+    return texts
 
 
 @pytest.mark.parametrize(
