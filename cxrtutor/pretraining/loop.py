@@ -54,11 +54,11 @@ def run_key(config: RunConfig) -> dict[str, Any]:
     """Everything a run depends on: what differs from the defaults, the data, and this loop's version, which stands for
     the defaults too. So a setting that is added later, and left at its default, leaves every earlier run valid.
 
-    How a run is computed (`compute`) is no part of it.
+    How a run is computed (`compute`) is no part of it, nor is the folder where its data lie.
     """
     settings = method(config.method).settings_of(config)
     data = studies_key(config.data.set, "train", config.data.edition)
-    chosen = config.model_dump(mode="json", exclude_defaults=True, exclude={"compute"})
+    chosen = config.model_dump(mode="json", exclude_defaults=True, exclude={"compute": True, "data": {"set"}})
     alignment = settings.model_dump(mode="json", exclude_defaults=True)
     return {"config": chosen | {"alignment": alignment}, "data": data, "version": VERSION}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, get_args
 
 from .. import store
@@ -177,18 +178,26 @@ def _of_draws(
         **chosen,
     }
 
-    def kept(draw: int) -> Result:
-        key = asked_for | {"draw": 0 if _is_determined(task, labels, shots) else draw}
-        file = store.place("transfer", key) / "result.json"
-        if not file.is_file():
-            shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
-            result = _computed(task.kind, representation, shown, test, fine_tune, draw, chosen)
-            with store.new_folder(file.parent) as partial:
-                (partial / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
-        # What is kept is rounded; so the first call gives what the second will.
-        return result_of(task.kind, json.loads(file.read_text()))
+    def computed(draw: int) -> Result:
+        shown = examples.share_of(train, labels, draw) if shots is None else examples.shots(train, shots, draw)
+        return _computed(task.kind, representation, shown, test, fine_tune, draw, chosen)
 
-    return tuple(kept(draw) for draw in draws)
+    def kept(draw: int) -> Result:
+        number = 0 if _is_determined(task, labels, shots) else draw
+        return _kept(task.kind, asked_for | {"draw": number}, partial(computed, draw))
+
+    return tuple(map(kept, draws))
+
+
+def _kept(kind: Kind, asked_for: Mapping[str, Any], compute: Callable[[], Result]) -> Result:
+    """The result that is kept of what was asked for; computed first where there is none."""
+    file = store.place("transfer", asked_for) / "result.json"
+    if not file.is_file():
+        result = compute()
+        with store.new_folder(file.parent) as folder:
+            (folder / file.name).write_text(json.dumps(result.to_json(), separators=(",", ":"), allow_nan=False))
+    # What is kept is rounded; so the first call gives what the second will.
+    return result_of(kind, json.loads(file.read_text()))
 
 
 def _is_determined(task: Task, labels: float, shots: int | None) -> bool:

@@ -16,7 +16,11 @@ from transfer.small_tasks import small_teaching_set
 from cxrtutor.benchmark import benchmark
 from cxrtutor.benchmark.benchmark import Benchmark, load_benchmark
 from cxrtutor.benchmark.records import Record, trial_key
+from cxrtutor.data.sets import open_studies
+from cxrtutor.encoders import caching
 from cxrtutor.errors import InputError
+from cxrtutor.methods.registry import method
+from cxrtutor.pretraining.loading import Pairs
 
 pytestmark = pytest.mark.usefixtures("small_text_encoder", "home")
 
@@ -154,6 +158,24 @@ def test_processes_share_the_trials_and_the_threads(
     # One training is never run by two processes at a time.
     for seed in (0, 5):
         assert about[f"local/lsm-seed{seed}.json"]["process"] == about[f"tasks/lsm-seed{seed}.json"]["process"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("found_by_workers")
+def test_processes_find_what_frozen_encoders_give(
+    tmp_path: Path, studies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "run_trials", small_work.note)
+    asked = loaded(tmp_path, studies)
+    asked.complete(tmp_path / "own", workers=2)
+    monkeypatch.setattr(caching, "_write_images", None)
+    monkeypatch.setattr(caching, "_write_texts", None)
+    for trial in asked.all_trials():
+        model = method(trial.config.method).model(trial.config)
+        for split in ("train", "validation"):
+            Pairs.of(model, open_studies(str(studies), split)).batch([0])
+        for split in trial.splits:
+            model.image_source(open_studies(str(studies), split)).batch([0])
 
 
 @pytest.mark.slow

@@ -56,19 +56,19 @@ def test_a_record_that_is_drawn_can_be_made_again(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    before = figures(recorded(drawn, RECORDS))
+    record = recorded(drawn, RECORDS)
     seeds = [figures(recorded(one, RECORDS)) for one in TRIALS.values() if of_one_run(one, drawn)]
     threads = torch.get_num_threads()
     request.addfinalizer(lambda: torch.set_num_threads(threads))
     # The order of summation depends on the number of threads, and over a whole training it matters like another seed.
-    torch.set_num_threads(int(recorded(drawn, RECORDS).about["machine"].split()[-2]))
+    torch.set_num_threads(int(record.about["machine"].split()[-2]))
     # The set and the features stay where they are; a run that was trained on this machine before must not be found.
     for kind in ("data", "features"):
         (shared_home / kind).mkdir(parents=True, exist_ok=True)
         (tmp_path / kind).symlink_to(shared_home / kind)
     monkeypatch.setenv("CXRTUTOR_HOME", str(tmp_path))
     again = figures(recorded(drawn, RECORDS, rerun=True))
-    for name, result in before.items():
+    for name, result in figures(record).items():
         limits, today = interval(result, name.metric), value(again, name)
         # Another processor, or a quicker program, sums in another order too, which matters like another seed: that may
         # be as much as the seeds differ where there are several. Where all is near nothing, so is the interval.

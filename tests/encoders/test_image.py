@@ -69,6 +69,8 @@ def test_lite0_levels(lite0: ImageEncoder):
     assert torch.equal(features.deep[:, 152:], interpolate(stride_32.float(), (16, 16), mode="bilinear"))
     assert torch.equal(features.final, stride_32.float())
     torch.testing.assert_close(features.pooled, stride_32.float().mean((2, 3)))
+    maps = features.shallow, features.deep, features.final
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in maps), "heads take longer otherwise"
 
 
 def test_the_network_sees_what_it_was_trained_on(lite0: ImageEncoder):

@@ -218,6 +218,10 @@ class TestLookingBack:
                 shutil.rmtree(data)
                 shutil.copytree(copy, data)
 
+    def test_where_its_data_lie_decides_nothing(self, data: Path, tmp_path: Path) -> None:
+        moved = shutil.copytree(data, tmp_path / "moved")
+        assert run_folder(small_config(moved)) == run_folder(small_config(data))
+
     def test_defaults_that_are_written_out_change_nothing(self, data: Path) -> None:
         config = small_config(data)
         written = method(config.method).settings_of(config).model_dump()

@@ -179,6 +179,21 @@ def test_of_all_labels_there_is_one_draw_for_a_linear_probe(data: str, network: 
     assert len(heads.results) == 2, "a decoder's own weights are drawn"
 
 
+def test_all_draws_see_the_examples_that_are_read_once(
+    data: str, network: Representation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single = [transfer("findings", network, data=data, labels=0.5, draw=draw) for draw in range(3)]
+    read: list[str] = []
+    examples = Task.examples
+    monkeypatch.setattr(
+        Task, "examples", lambda task, data, split, edition: read.append(split) or examples(task, data, split, edition)
+    )
+    drawn = repeated("findings", network, data=data, draws=3, labels=0.5).results
+    assert read == ["train", "test"]
+    for one, other in zip(drawn, single, strict=True):
+        assert_same(one, other)
+
+
 def test_no_draw_is_refused(data: str, network: Representation) -> None:
     with pytest.raises(InputError, match="no repeat"):
         repeated("opacity", network, data=data, draws=0)

@@ -89,7 +89,8 @@ def teaching_set(split: str, edition: str = "full") -> StudyDataset:
 def make_teaching_set(edition: str = "full", workers: int = 2) -> Path:
     """Make the teaching set where it is not there yet, and return its folder.
 
-    A run that was stopped is taken up where it was; two that race for one set both end with it.
+    A run that was stopped is taken up where it was. Where another program makes the same set already, as two notebooks
+    may that are opened first of all, this one waits and finds it.
 
     Args:
         edition: "full" (about 4 minutes on two cores), "quick" (600 studies, about 40 seconds), or "other-room" (1,700
@@ -103,20 +104,24 @@ def make_teaching_set(edition: str = "full", workers: int = 2) -> Path:
         raise InputError(f"The teaching set has no edition {edition!r}. It has: {', '.join(EDITIONS)}.")
     folder = store.place("data", asked_for(edition))
     if not (folder / "card.json").is_file():
-        with store.explained_write_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        shards = shards_of(EDITIONS[edition], other_room=edition == "other-room")
-        _make_in_processes(folder, shards, workers)
-        write_card(
-            folder,
-            [shard.path(folder) for shard in shards],
-            asked_for(edition),
-            name=f"teaching set, {edition} edition",
-            version=str(VERSION),
-            licence=LICENCE,
-            redistribution=True,
-        )
+        with store.held(folder, "makes the same teaching set"):
+            if not (folder / "card.json").is_file():
+                _make(folder, edition, workers)
     return folder
+
+
+def _make(folder: Path, edition: str, workers: int) -> None:
+    shards = shards_of(EDITIONS[edition], other_room=edition == "other-room")
+    _make_in_processes(folder, shards, workers)
+    write_card(
+        folder,
+        [shard.path(folder) for shard in shards],
+        asked_for(edition),
+        name=f"teaching set, {edition} edition",
+        version=str(VERSION),
+        licence=LICENCE,
+        redistribution=True,
+    )
 
 
 def asked_for(edition: str) -> dict[str, object]:

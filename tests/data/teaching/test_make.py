@@ -32,7 +32,9 @@ TINY = {"train": 5, "validation": 1, "test": 1, "unseen": 2, "shifted": 1}
 SCRIPT = f"""
 from cxrtutor.data.teaching import make
 make.EDITIONS["tiny"], make.STUDIES_PER_SHARD = {TINY}, 2
-print(make.make_teaching_set("tiny", workers=1))
+made, in_processes = [], make._make_in_processes
+make._make_in_processes = lambda *given: made.append(1) or in_processes(*given)
+print(make.make_teaching_set("tiny", workers=1), len(made))
 """  # without the guard that multiprocessing would ask for
 
 
@@ -109,11 +111,13 @@ def test_a_killed_run_is_taken_up(home, reference, tmp_path):
     assert contents(folder) == reference
 
 
-def test_two_processes_may_race(home, reference, tmp_path):
+def test_of_two_processes_one_makes_the_set_and_the_other_finds_it(home, reference, tmp_path):
     both = [started(home, tmp_path / f"script{i}.py") for i in range(2)]
-    folders = {process.communicate(timeout=120)[0].decode().strip() for process in both}
+    told = [process.communicate(timeout=120)[0].decode().rsplit(maxsplit=1) for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert contents(Path(folders.pop())) == reference and not folders
+    (folder,) = {folder for folder, _ in told}
+    assert contents(Path(folder)) == reference and sorted(made for _, made in told) == ["0", "1"]
+    assert not (Path(folder) / ".held").exists()
 
 
 def test_unknown_splits_and_editions_are_told():
