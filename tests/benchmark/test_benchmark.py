@@ -173,9 +173,9 @@ def test_processes_find_what_frozen_encoders_give(
     for trial in asked.all_trials():
         model = method(trial.config.method).model(trial.config)
         for split in ("train", "validation"):
-            Pairs.of(model, open_studies(str(studies), split)).batch([0])
+            Pairs.of(model, open_studies(str(studies), split))
         for split in trial.splits:
-            model.image_source(open_studies(str(studies), split)).batch([0])
+            model.image_source(open_studies(str(studies), split))
 
 
 @pytest.mark.slow
