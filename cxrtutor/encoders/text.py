@@ -139,7 +139,7 @@ class TextEncoder(Encoder):
     block = 16
     """So many passages go through the network together."""
 
-    remembered = 512
+    remembered = 2048
     """So many prompts a frozen encoder has read last and need not read again: an evaluation asks the same ones of image
     after image."""
 
