@@ -6,7 +6,7 @@ not have, leave their tables out, by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,7 +21,7 @@ from ..data.processes import ProcessEndedError, in_processes
 from ..data.sets import open_studies, studies_are_made
 from ..errors import InputError
 from ..evaluation.measurements import METRICS
-from ..methods.config import Strict, read_yaml, validated
+from ..methods.config import RunConfig, Strict, read_yaml, validated
 from ..pretraining.loop import run_key
 from .experiments import Trial, load_experiments
 from .records import Record, recorded, run_trial
@@ -273,22 +273,25 @@ def _encode(trials: Sequence[Trial]) -> None:
             model.image_source(open_studies(name, split, edition))
 
 
-def _by_recipe(trials: Sequence[Trial]) -> Iterable[list[Trial]]:
+def _by_recipe(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials whose trainings differ by their seeds alone."""
-    groups: dict[str, list[Trial]] = {}
-    for trial in trials:
-        if trial.stage == "trained":
-            recipe = trial.config.model_copy(update={"seed": 0})
-            groups.setdefault(store.content_key(run_key(recipe)), []).append(trial)
-    return groups.values()
+    trained = [trial for trial in trials if trial.stage == "trained"]
+    return _grouped(trained, lambda trial: _training(trial.config.model_copy(update={"seed": 0})))
 
 
 def _by_training(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that measure one training together: no two processes are to train it at a time."""
+    return _grouped(trials, lambda trial: _training(trial.config) if trial.stage == "trained" else trial.file)
+
+
+def _training(config: RunConfig) -> str:
+    return store.content_key(run_key(config))
+
+
+def _grouped(trials: Sequence[Trial], key: Callable[[Trial], str]) -> list[list[Trial]]:
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
-        training = store.content_key(run_key(trial.config)) if trial.stage == "trained" else trial.file
-        groups.setdefault(training, []).append(trial)
+        groups.setdefault(key(trial), []).append(trial)
     return list(groups.values())
 
 
